@@ -1,0 +1,133 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+)
+
+// maxManifest bounds a manifest file, in bytes.
+const maxManifest = 1 << 20
+
+// Manifest is the <name>.json of a bundle. Its first lines are eKuiper's; keys
+// that neither knows are ignored, since eKuiper's manifests must load, but
+// under "symbols" and "limits", which are ours, they are refused.
+type Manifest struct {
+	Name     string `json:"name,omitempty"`
+	Version  string `json:"version"`
+	Language string `json:"language,omitempty"`
+	// Executable is a portable's program, relative to the bundle.
+	Executable string `json:"executable,omitempty"`
+	// Engine is accepted for eKuiper's old wasm manifests and ignored.
+	Engine    string   `json:"wasmEngine,omitempty"`
+	Sources   []string `json:"sources"`
+	Functions []string `json:"functions"`
+	Sinks     []string `json:"sinks"`
+
+	// ABI is the guest contract's major version; 0 when it is not stated.
+	ABI      int                  `json:"abi,omitempty"`
+	Symbols  map[string]Signature `json:"symbols,omitempty"`
+	Requires []string             `json:"requires,omitempty"`
+	HTTP     []string             `json:"http,omitempty"`
+	Limits   Limits               `json:"limits,omitzero"`
+	Config   json.RawMessage      `json:"config,omitempty"`
+}
+
+// Limits are what a plugin asks for itself. Zero is "no wish"; the operator's
+// values are ceilings.
+type Limits struct {
+	CallMs      int `json:"callMs,omitempty"`
+	MemoryMiB   int `json:"memoryMiB,omitempty"`
+	Concurrency int `json:"concurrency,omitempty"`
+}
+
+// UnmarshalJSON refuses keys that are not limits, and negative ones.
+func (l *Limits) UnmarshalJSON(b []byte) error {
+	type plain Limits
+	if err := strictJSON(b, (*plain)(l)); err != nil {
+		return err
+	}
+	if l.CallMs < 0 || l.MemoryMiB < 0 || l.Concurrency < 0 {
+		return invalid("limits: expected numbers above 0")
+	}
+	return nil
+}
+
+// ParseManifest reads the manifest of the plugin called name. The error is
+// ErrInvalid and says what to mend; the sentences that eKuiper has are its own.
+func ParseManifest(name string, b []byte) (Manifest, error) {
+	var m Manifest
+	if len(b) > maxManifest {
+		return m, invalid("manifest %s.json has %d bytes, at most %d are allowed", name, len(b), maxManifest)
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return m, invalid("manifest %s.json: %v", name, jsonError(b, err))
+	}
+	if m.Name != "" && m.Name != name {
+		return m, invalid("invalid plugin, expect name '%s' but got '%s'", name, m.Name)
+	}
+	list := m.List()
+	if len(list) == 0 {
+		return m, invalid("invalid plugin, must define at lease one source, sink or function")
+	}
+	seen := make(map[Symbol]bool, len(list))
+	for _, s := range list {
+		if err := CheckName(s.Name); err != nil {
+			return m, invalid("manifest %s.json: %s: %v", name, s.Kind, err)
+		}
+		if seen[s] {
+			return m, invalid("manifest %s.json: %s is listed twice", name, s)
+		}
+		seen[s] = true
+	}
+	for _, s := range slices.Sorted(maps.Keys(m.Symbols)) {
+		if !slices.ContainsFunc(list, func(x Symbol) bool { return x.Name == s }) {
+			return m, invalid("manifest %s.json: symbols.%s describes what is in none of sources, functions and sinks", name, s)
+		}
+	}
+	return m, nil
+}
+
+// List returns the symbols the manifest names: sources, functions, sinks.
+func (m *Manifest) List() []Symbol {
+	var list []Symbol
+	for _, g := range []struct {
+		k     Kind
+		names []string
+	}{{KindSource, m.Sources}, {KindFunction, m.Functions}, {KindSink, m.Sinks}} {
+		for _, n := range g.names {
+			list = append(list, Symbol{g.k, n})
+		}
+	}
+	return list
+}
+
+// strictJSON decodes exactly one value without unknown keys.
+func strictJSON(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one value")
+	}
+	return nil
+}
+
+// jsonError adds the line to a syntax or type error.
+func jsonError(b []byte, err error) error {
+	offset := int64(-1)
+	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = s.Offset
+	} else if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		offset = t.Offset
+	}
+	if offset < 0 || offset > int64(len(b)) {
+		return err
+	}
+	return invalid("line %d: %v", 1+bytes.Count(b[:offset], []byte("\n")), err)
+}

@@ -1,0 +1,154 @@
+package host
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Runtime turns bundles into modules. Package hosttest holds a check for each
+// sentence below; every runtime must pass it.
+//
+//  1. Name is constant, non-empty and unique in a host.
+//  2. Accepts looks at the bundle and never runs any of it. It may be called
+//     from many goroutines.
+//  3. Load either returns a module that is ready to be called or an error that
+//     says what was found, what was expected and what to do; after an error
+//     nothing of the bundle runs or is held.
+//  4. Load honours ctx: when it ends, Load returns soon.
+//  5. Two bundles may be loaded at once, also two generations of one plugin.
+//  6. Close ends every module that is still loaded. Closing twice is fine. Load
+//     after Close fails with ErrClosed.
+type Runtime interface {
+	Name() string
+	Accepts(Bundle) bool
+	Load(context.Context, Bundle) (Module, error)
+	Close(context.Context) error
+}
+
+// Module is a loaded bundle.
+//
+//  1. Symbols lists what the code really exports, in the manifest's order, and
+//     is constant.
+//  2. Function returns ErrNotFound for a name that is not among the symbols.
+//     Source and Sink likewise.
+//  3. Close waits for the calls in flight until ctx ends and then forces them
+//     to end. Closing twice is fine. Calls after Close fail with ErrClosed.
+type Module interface {
+	Symbols() []Symbol
+	Function(name string) (Function, error)
+	Source(name string, props Props) (Source, error)
+	Sink(name string, props Props) (Sink, error)
+	Close(context.Context) error
+}
+
+// Function is a function of a module, safe for concurrent use.
+//
+//  1. Signature is constant.
+//  2. Validate judges arguments before the first call: arity and, where they
+//     are declared, types. nil arguments stand for values not yet known.
+//  3. Exec runs the function. It does not keep args, nor any part of them, and
+//     its result shares no memory with the guest.
+//  4. Exec returns an ErrInvalid error for wrong arguments, a *GuestError for
+//     a fault of the guest, ErrBusy when the plugin's instances are all taken,
+//     ErrClosed after its module was closed. A fault of one call does not
+//     disturb another.
+//  5. Exec ends soon after ctx does, with an error that wraps ctx's.
+//
+// Values are nil, bool, int64, uint64 (above the int64 range only), float64,
+// string, []byte, []any, map[string]any and time.Time. Exec also takes Go's
+// other integer types and float32.
+type Function interface {
+	Signature() *Signature
+	Validate(args []any) error
+	Exec(ctx context.Context, c *Call, args []any) (any, error)
+}
+
+// Scalar is the lane of a Function whose arguments and result are all numbers
+// or bools. Nothing is boxed and nothing is allocated.
+type Scalar interface {
+	// ExecScalar runs the function on words, which holds one argument a word
+	// as [Signature.Word] encodes it and is at least one long, and leaves the
+	// result in words[0].
+	ExecScalar(ctx context.Context, c *Call, words []uint64) error
+}
+
+// Bytes is the lane of a Function that takes and returns values in encoded
+// form (package frame). The caller owns both buffers.
+type Bytes interface {
+	// ExecBytes runs the function on args, one encoded array of arguments, and
+	// appends the encoded result to dst. On an error dst is returned as it was.
+	// It does not judge the arguments' types: the guest does.
+	ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error)
+}
+
+// Message is one row or one payload on its way from a source to a sink.
+type Message struct {
+	Value any            // map[string]any, []any of maps, or []byte
+	Meta  map[string]any // what the source knows about it; nil for none
+	Time  time.Time      // event time; zero when unknown
+}
+
+// Source is pulled, which gives back-pressure for free. One goroutine uses it.
+type Source interface {
+	Open(context.Context) error
+	// Next blocks until there is a message, ctx ends, or the source does
+	// (io.EOF).
+	Next(context.Context) (Message, error)
+	Close(context.Context) error
+}
+
+// Sink takes messages. One goroutine uses it.
+type Sink interface {
+	Open(context.Context) error
+	Write(context.Context, Message) error
+	Close(context.Context) error
+}
+
+// Record is what the store keeps of an installed plugin.
+type Record struct {
+	ID         ID        `json:"id"`
+	Bundle     string    `json:"bundle"` // folder name of the generation that serves
+	Source     string    `json:"source,omitempty"`
+	SHA256     string    `json:"sha256"`
+	ShellParas []string  `json:"shellParas,omitempty"`
+	Functions  []string  `json:"functions,omitempty"` // names it exports, so that they stay reserved while it cannot load
+	Installed  time.Time `json:"installed"`
+}
+
+// StateKey names one value of a plugin's state.
+type StateKey struct {
+	Scope   string // see [Call.Scope]
+	Key     string
+	Counter bool // counters have names of their own
+}
+
+// StateChange is one write; a nil Value deletes.
+type StateChange struct {
+	StateKey
+	Value []byte
+}
+
+// Store keeps what must survive the process. Package hosttest holds a check
+// for each sentence below.
+//
+//  1. A method that returned nil has made its change durable: it survives a
+//     kill and a power cut.
+//  2. Each method's change is atomic: after a kill all of it is there or none.
+//  3. Plugins yields the records in the order of their IDs. A damaged record
+//     is yielded with an error that wraps ErrDamaged and names it, with as
+//     much of its ID as is known, and the iteration goes on.
+//  4. PutPlugin replaces the record of its ID. DeletePlugin removes the record
+//     and the state of an ID; one that is not there is not an error.
+//  5. State yields a plugin's values. A damaged one is an error that wraps
+//     ErrDamaged and names it, and the iteration goes on.
+//  6. SaveState applies the changes in order. Keys may be any string, also
+//     empty.
+//  7. All methods may be called from many goroutines.
+type Store interface {
+	Plugins() iter.Seq2[Record, error]
+	PutPlugin(Record) error
+	DeletePlugin(ID) error
+	State(ID) iter.Seq2[StateChange, error]
+	SaveState(ID, []StateChange) error
+}

@@ -1,0 +1,263 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// entry is a published plugin: loaded, or listed with the reason why not.
+type entry struct {
+	plugin   Plugin // never changes after publication
+	record   Record // zero for a drop-in
+	module   Module // nil when plugin.Err is set
+	state    *State // nil when the store could not read it
+	bindings []*binding
+	lease    lease
+}
+
+// end waits for the calls in flight until ctx ends, forces the rest to end,
+// and closes the module. The entry must have been withdrawn.
+func (e *entry) end(ctx context.Context) error {
+	if e.module == nil {
+		return nil
+	}
+	waited := e.lease.wait(ctx)
+	// Clean-up goes on when the wait was given up; the module forces its
+	// calls to end then.
+	err := e.module.Close(ctx)
+	if err == nil {
+		err = waited
+	}
+	if err != nil {
+		return fmt.Errorf("%s: close: %w", e.plugin.ID, err)
+	}
+	return nil
+}
+
+// snapshot is what readers see. It is never modified.
+type snapshot struct {
+	plugins   map[ID]*entry
+	functions map[string]*binding
+}
+
+// registry holds what is published. Readers load a snapshot; writers copy and
+// swap it under mu.
+type registry struct {
+	snap atomic.Pointer[snapshot]
+
+	mu     sync.Mutex    // guards what follows, and swaps
+	busy   map[ID]bool   // operations under way: one per plugin
+	claims map[Symbol]ID // names published, or reserved by an operation
+	usages map[string]*usage
+	closed atomic.Bool // set under mu; read without by calls that found no module
+}
+
+func (r *registry) init() {
+	r.snap.Store(&snapshot{plugins: map[ID]*entry{}, functions: map[string]*binding{}})
+	r.busy = map[ID]bool{}
+	r.claims = map[Symbol]ID{}
+	r.usages = map[string]*usage{}
+}
+
+func (r *registry) snapshot() *snapshot { return r.snap.Load() }
+
+// function finds a published function.
+func (r *registry) function(name string) (*binding, error) {
+	s := r.snapshot()
+	if b, ok := s.functions[name]; ok {
+		return b, nil
+	}
+	if near := nearest(name, maps.Keys(s.functions)); near != "" {
+		return nil, Errorf(ErrNotFound, "function %s: not found; nearest: %s", name, near)
+	}
+	return nil, Errorf(ErrNotFound, "function %s: not found", name)
+}
+
+func (r *registry) states() []*State {
+	var list []*State
+	for _, e := range r.snapshot().plugins {
+		if e.state != nil {
+			list = append(list, e.state)
+		}
+	}
+	return list
+}
+
+// begin reserves an ID for one operation, which must finish it. It returns the
+// entry published under it, nil for none.
+func (r *registry) begin(id ID) (*entry, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed.Load() {
+		return nil, Errorf(ErrClosed, "%s: the host is closing", id)
+	}
+	if r.busy[id] {
+		return nil, Errorf(ErrInUse, "%s: another operation on it is under way", id)
+	}
+	r.busy[id] = true
+	return r.snapshot().plugins[id], nil
+}
+
+func (r *registry) finish(id ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, id)
+}
+
+// claim reserves symbol names for id: all or none. Names that id holds already
+// are not claimed again; those that were are returned, for unclaim.
+func (r *registry) claim(id ID, symbols []Symbol) ([]Symbol, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var fresh []Symbol
+	for _, s := range symbols {
+		holder, taken := r.claims[s]
+		if taken && holder != id {
+			return nil, Errorf(ErrExists, "%s name %s already exists: plugin %s exports it", s.Kind, s.Name, holder)
+		}
+		if !taken {
+			fresh = append(fresh, s)
+		}
+	}
+	for _, s := range fresh {
+		r.claims[s] = id
+	}
+	return fresh, nil
+}
+
+func (r *registry) unclaim(symbols []Symbol) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range symbols {
+		delete(r.claims, s)
+	}
+}
+
+// publish makes an entry visible in one step, in place of the one of its ID,
+// and refuses further calls to that. Its names must have been claimed.
+func (r *registry) publish(e *entry) {
+	e.lease.init()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range e.bindings {
+		if r.usages[b.name] == nil {
+			r.usages[b.name] = new(usage)
+		}
+		b.usage = r.usages[b.name]
+	}
+	old := r.swap(e.plugin.ID, e)
+	if old == nil {
+		return
+	}
+	// Names the new version no longer exports are free.
+	kept := map[Symbol]bool{}
+	for _, s := range e.plugin.Manifest.List() {
+		kept[s] = true
+	}
+	for s, id := range r.claims {
+		if id == e.plugin.ID && !kept[s] {
+			delete(r.claims, s)
+		}
+	}
+	old.lease.retire()
+}
+
+// withdraw makes a plugin invisible, frees its names and refuses further calls.
+func (r *registry) withdraw(id ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if old := r.swap(id, nil); old != nil {
+		for s, holder := range r.claims {
+			if holder == id {
+				delete(r.claims, s)
+			}
+		}
+		for _, b := range old.bindings {
+			delete(r.usages, b.name)
+		}
+		old.lease.retire()
+	}
+}
+
+// swap requires r.mu; it returns the entry that was published.
+func (r *registry) swap(id ID, e *entry) (old *entry) {
+	s := r.snapshot()
+	next := &snapshot{plugins: maps.Clone(s.plugins), functions: maps.Clone(s.functions)}
+	if old = s.plugins[id]; old != nil {
+		delete(next.plugins, id)
+		for _, b := range old.bindings {
+			delete(next.functions, b.name)
+		}
+	}
+	if e != nil {
+		next.plugins[id] = e
+		for _, b := range e.bindings {
+			next.functions[b.name] = b
+		}
+	}
+	r.snap.Store(next)
+	return old
+}
+
+// close refuses further operations.
+func (r *registry) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed.Store(true)
+}
+
+// withdrawAll refuses calls to every plugin; all stay listed, so that their
+// state can still be saved.
+func (r *registry) withdrawAll() []*entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []*entry
+	for _, e := range r.snapshot().plugins {
+		e.lease.retire()
+		list = append(list, e)
+	}
+	return list
+}
+
+// newEntry ties a module's functions to their names.
+func newEntry(p Plugin, rec Record, m Module, st *State) (*entry, error) {
+	e := &entry{plugin: p, record: rec, module: m, state: st}
+	var missing []error
+	exported := map[Symbol]bool{}
+	for _, s := range m.Symbols() {
+		exported[s] = true
+	}
+	for _, s := range p.Manifest.List() {
+		if !exported[s] {
+			missing = append(missing, invalid("%s is in the manifest, but the code does not export it", s))
+			continue
+		}
+		if s.Kind != KindFunction {
+			continue
+		}
+		fn, err := m.Function(s.Name)
+		if err != nil {
+			missing = append(missing, err)
+			continue
+		}
+		b := &binding{name: s.Name, owner: e, fn: fn, signature: fn.Signature()}
+		b.scalar, _ = fn.(Scalar)
+		b.bytes, _ = fn.(Bytes)
+		e.bindings = append(e.bindings, b)
+	}
+	return e, errors.Join(missing...)
+}
+
+// brokenEntry lists a plugin that cannot run, with its reason. The names that
+// are known stay reserved for it.
+func brokenEntry(p Plugin, rec Record, st *State, functions []string) *entry {
+	e := &entry{plugin: p, record: rec, state: st}
+	for _, n := range functions {
+		e.bindings = append(e.bindings, &binding{name: n, owner: e, signature: &Signature{Variadic: true}})
+	}
+	return e
+}

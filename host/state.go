@@ -1,0 +1,172 @@
+package host
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// Bounds of a plugin's state. A value or key beyond them is ErrInvalid.
+const (
+	MaxStateKey   = 1 << 10  // bytes of a key
+	MaxStateValue = 1 << 20  // bytes of a value
+	MaxStateBytes = 16 << 20 // keys and values of one plugin together
+)
+
+// State is the memory of one plugin that outlives its modules: values and
+// counters by scope and key. Reads and writes are served from memory and cost
+// no I/O; writes are saved to the store every checkpoint and when the host
+// closes, so a kill loses at most the writes since the last checkpoint. All
+// generations of a plugin share one State.
+type State struct {
+	id    ID
+	store Store
+
+	mu     sync.RWMutex // guards what follows
+	values map[StateKey][]byte
+	dirty  map[StateKey]struct{}
+	bytes  int
+
+	saving  sync.Mutex // one save at a time, so that older writes never win
+	dropped bool       // the plugin is being removed: nothing is saved; guarded by saving
+}
+
+// NewState reads a plugin's state from the store.
+func NewState(store Store, id ID) (*State, error) {
+	s := &State{id: id, store: store, values: map[StateKey][]byte{}, dirty: map[StateKey]struct{}{}}
+	for c, err := range store.State(id) {
+		if err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+		s.values[c.StateKey] = c.Value
+		s.bytes += len(c.Scope) + len(c.Key) + len(c.Value)
+	}
+	return s, nil
+}
+
+// Append appends the value of a key to dst; ok is false when there is none.
+func (s *State) Append(dst []byte, scope, key string) (_ []byte, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v, ok := s.values[StateKey{Scope: scope, Key: key}]
+	return append(dst, v...), ok
+}
+
+// Put keeps a copy of value.
+func (s *State) Put(scope, key string, value []byte) error {
+	if len(value) > MaxStateValue {
+		return invalid("state value of %d bytes: at most %d are allowed", len(value), MaxStateValue)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set(StateKey{Scope: scope, Key: key}, value)
+}
+
+// Delete removes a key; one that is not there is not an error.
+func (s *State) Delete(scope, key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := StateKey{Scope: scope, Key: key}
+	if v, ok := s.values[k]; ok {
+		s.bytes -= len(k.Scope) + len(k.Key) + len(v)
+		delete(s.values, k)
+		s.dirty[k] = struct{}{}
+	}
+}
+
+// Add adds by to a counter, in one step, and returns its new value. Counters
+// have key spaces of their own and start at 0.
+func (s *State) Add(scope, key string, by int64) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := StateKey{Scope: scope, Key: key, Counter: true}
+	n := counterValue(s.values[k]) + by
+	return n, s.set(k, binary.LittleEndian.AppendUint64(nil, uint64(n)))
+}
+
+// Counter returns the value of a counter.
+func (s *State) Counter(scope, key string) int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return counterValue(s.values[StateKey{Scope: scope, Key: key, Counter: true}])
+}
+
+func counterValue(b []byte) int64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint64(b))
+}
+
+// set requires s.mu.
+func (s *State) set(k StateKey, value []byte) error {
+	if len(k.Key) > MaxStateKey {
+		return invalid("state key of %d bytes: at most %d are allowed", len(k.Key), MaxStateKey)
+	}
+	old, had := s.values[k]
+	grown := len(value) - len(old)
+	if !had {
+		grown += len(k.Scope) + len(k.Key)
+	}
+	if s.bytes+grown > MaxStateBytes {
+		return invalid("state of %d bytes: at most %d are allowed", s.bytes+grown, MaxStateBytes)
+	}
+	s.bytes += grown
+	// Counters and values of a fixed size are updated in place: no garbage.
+	if had && len(old) == len(value) {
+		copy(old, value)
+	} else {
+		s.values[k] = bytes.Clone(value)
+	}
+	s.dirty[k] = struct{}{}
+	return nil
+}
+
+// drop(true) has later saves write nothing, since the plugin is being removed;
+// drop(false) takes it back.
+func (s *State) drop(yes bool) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.dropped = yes
+}
+
+// save writes what changed since the last save.
+func (s *State) save() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if s.dropped {
+		return nil
+	}
+	s.mu.Lock()
+	if len(s.dirty) == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	changes := make([]StateChange, 0, len(s.dirty))
+	for k := range s.dirty {
+		// A nil value deletes; an empty one must stay a value.
+		v, ok := s.values[k]
+		if ok {
+			v = append(make([]byte, 0, len(v)+1), v...)
+		}
+		changes = append(changes, StateChange{k, v})
+	}
+	saved := s.dirty
+	s.dirty = map[StateKey]struct{}{}
+	s.mu.Unlock()
+
+	slices.SortFunc(changes, func(a, b StateChange) int {
+		return bytes.Compare([]byte(a.Scope+"\x00"+a.Key), []byte(b.Scope+"\x00"+b.Key))
+	})
+	err := s.store.SaveState(s.id, changes)
+	if err != nil { // keep what is unsaved for the next checkpoint
+		s.mu.Lock()
+		for k := range saved {
+			s.dirty[k] = struct{}{}
+		}
+		s.mu.Unlock()
+	}
+	return err
+}

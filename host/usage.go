@@ -1,0 +1,72 @@
+package host
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// sampling is how many calls share one reading of the clock: two readings cost
+// more than a short call does.
+const sampling = 64
+
+// Usage tells how a function was used since the host started.
+type Usage struct {
+	Calls  uint64
+	Errors uint64
+	// Latency of the calls, from every 64th: the upper bounds of the octaves
+	// that the quantiles fall into. Zero before the first sample.
+	P50, P99 time.Duration
+}
+
+// usage counts without locks. The counters stand on cache lines of their own,
+// since every call writes them.
+type usage struct {
+	_      [64]byte
+	calls  atomic.Uint64
+	errors atomic.Uint64
+	_      [64]byte
+	octave [64]atomic.Uint32 // samples by bits.Len64 of nanoseconds
+}
+
+// begin counts a call and returns the clock for one that is sampled.
+func (u *usage) begin() time.Time {
+	if u.calls.Add(1)%sampling == 1 {
+		return time.Now()
+	}
+	return time.Time{}
+}
+
+func (u *usage) end(t time.Time, err error) {
+	if err != nil {
+		u.errors.Add(1)
+	}
+	if !t.IsZero() {
+		u.octave[bits.Len64(uint64(max(0, time.Since(t))))].Add(1)
+	}
+}
+
+func (u *usage) read() Usage {
+	r := Usage{Calls: u.calls.Load(), Errors: u.errors.Load()}
+	var total uint64
+	var counts [64]uint64
+	for i := range u.octave {
+		counts[i] = uint64(u.octave[i].Load())
+		total += counts[i]
+	}
+	if total == 0 {
+		return r
+	}
+	quantile := func(rank uint64) time.Duration {
+		var seen uint64
+		for i, c := range counts {
+			if seen += c; seen >= rank {
+				return time.Duration(1)<<i - 1
+			}
+		}
+		return 0
+	}
+	r.P50 = quantile((total + 1) / 2)
+	r.P99 = quantile(total - total/100)
+	return r
+}
