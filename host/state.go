@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 )
@@ -64,25 +65,34 @@ func (s *State) Put(scope, key string, value []byte) error {
 	return s.set(StateKey{Scope: scope, Key: key}, value)
 }
 
-// Delete removes a key; one that is not there is not an error.
-func (s *State) Delete(scope, key string) {
+// Delete removes a key and reports whether it was there.
+func (s *State) Delete(scope, key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := StateKey{Scope: scope, Key: key}
-	if v, ok := s.values[k]; ok {
+	v, ok := s.values[k]
+	if ok {
 		s.bytes -= len(k.Scope) + len(k.Key) + len(v)
 		delete(s.values, k)
 		s.dirty[k] = struct{}{}
 	}
+	return ok
 }
 
 // Add adds by to a counter, in one step, and returns its new value. Counters
-// have key spaces of their own and start at 0.
+// have key spaces of their own, start at 0 and stop at the ends of int64.
 func (s *State) Add(scope, key string, by int64) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := StateKey{Scope: scope, Key: key, Counter: true}
-	n := counterValue(s.values[k]) + by
+	was := counterValue(s.values[k])
+	n := was + by
+	switch {
+	case by > 0 && n < was:
+		n = math.MaxInt64
+	case by < 0 && n > was:
+		n = math.MinInt64
+	}
 	return n, s.set(k, binary.LittleEndian.AppendUint64(nil, uint64(n)))
 }
 

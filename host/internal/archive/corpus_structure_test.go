@@ -24,6 +24,7 @@ func overlaps() family {
 			{"same entry twice", same.bytes(), `"a": overlaps "a"`},
 			{"quoted headers", quoted(5), "overlaps"},
 			{"into the next entry", archiveOf(stored("a", "x").both(func(h *header) { h.packed, h.size = 20, 20 }), stored("b", "y")), `"b": overlaps "a"`},
+			{"over two entries", archiveOf(stored("a", "x").both(func(h *header) { h.packed, h.size = 50, 50 }), stored("b", "y"), stored("c", "z")), `"b": overlaps "a"; "c": overlaps "a"`},
 			{"into the directory", archiveOf(stored("a", "x").both(func(h *header) { h.packed, h.size = 60, 60 })), "lies outside the archive"},
 			{"beyond the end", archiveOf(stored("a", "x").both(func(h *header) { h.packed, h.size = 1<<20, 1<<20 })), "lies outside the archive"},
 			{"header in the directory", archiveOf(stored("a", "x").inCentral(func(h *header) { h.offset = 10 })), "lies outside the archive"},

@@ -202,6 +202,44 @@ func TestExtractEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// intruder puts a link where a file is about to be written, at the first read of contents.
+type intruder struct {
+	*bytes.Reader
+	link func()
+}
+
+func (r *intruder) ReadAt(p []byte, off int64) (int, error) {
+	if off == localLen+1 && r.link != nil { // the contents of the first entry, after its name
+		r.link()
+		r.link = nil
+	}
+	return r.Reader.ReadAt(p, off)
+}
+
+func TestExtractDoesNotFollowWhatAppears(t *testing.T) {
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "stage", "victim")
+	if err := os.Mkdir(filepath.Join(dir, "stage"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(filepath.Join(dir, "stage"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	linked := false
+	r := &intruder{bytes.NewReader(archiveOf(deflated("a", strings.Repeat("x", 3000)), stored("b", "evil"))), func() {
+		linked = true
+		if err := errors.Join(os.WriteFile(victim, []byte("safe"), 0o644), root.Symlink("victim", "b")); err != nil {
+			t.Error(err)
+		}
+	}}
+	_, err = Extract(t.Context(), r, r.Size(), "", root, Limits{})
+	if got, _ := os.ReadFile(victim); !linked || !errors.Is(err, fs.ErrExist) || string(got) != "safe" {
+		t.Errorf("linked %t, %v, victim %q", linked, err, got)
+	}
+}
+
 // brokenDisk fails its nth read.
 type brokenDisk struct {
 	*bytes.Reader

@@ -32,11 +32,15 @@ func judgeLocals(r io.ReaderAt, d directory, records []record, f *faults) error 
 		}
 		spans = append(spans, span{d.base + int64(rec.offset), end, rec.name})
 	}
+	// Stable: a header used twice is reported in the order of the directory.
 	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
-	for i := 1; i < len(spans); i++ {
-		if last := spans[i-1]; spans[i].start < last.end {
-			f.entry(spans[i].name, "overlaps %s", quote(last.name))
-			spans[i].end = max(spans[i].end, last.end)
+	var widest span // the one that reaches furthest so far
+	for _, next := range spans {
+		if next.start < widest.end {
+			f.entry(next.name, "overlaps %s", quote(widest.name))
+		}
+		if next.end > widest.end {
+			widest = next
 		}
 	}
 	return nil

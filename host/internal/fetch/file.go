@@ -50,7 +50,7 @@ func openRegular(o opener, name, path string) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, refuse("%s is not a regular file", path)
 	}
-	f, err := o.open(name, os.O_RDONLY|syscall.O_CLOEXEC, 0)
+	f, err := o.open(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

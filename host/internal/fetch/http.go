@@ -22,9 +22,7 @@ const (
 // download copies the body of u to dst. ctx ends when the transfer is over, in whatever way: the
 // connections hang on it. judge is asked about every address before it is connected to.
 func download(ctx context.Context, p Policy, judge func(netip.Addr) error, u *url.URL, digest string, dst io.Writer) (Result, error) {
-	t := transport(ctx, p, judge)
-	defer t.CloseIdleConnections()
-	client := &http.Client{Transport: t, CheckRedirect: checkRedirect}
+	client := &http.Client{Transport: transport(ctx, p, judge), CheckRedirect: checkRedirect}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return Result{}, err

@@ -162,6 +162,7 @@ func TestTLS(t *testing.T) {
 	s := site(t, func(h http.Handler) *httptest.Server {
 		s := httptest.NewUnstartedServer(h)
 		s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused certificates
+		s.EnableHTTP2 = true
 		s.StartTLS()
 		return s
 	})
@@ -199,6 +200,16 @@ func TestLimitCountsRealBytes(t *testing.T) {
 	if wants(t, err, true, "found at least 7 bytes, limit 6 bytes"); got != "" {
 		t.Error("read in spite of its Content-Length")
 	}
+}
+
+func TestDeclaredLengthIsRefusedAtOnce(t *testing.T) {
+	addr := peer(t, func(c net.Conn) {
+		c.Read(make([]byte, 4096))
+		c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n"))
+		until(c, "")
+	})
+	_, err := fetchURL(t, open(), "http://"+addr+"/x.zip")
+	wants(t, err, true, "found at least 1048577 bytes, limit 1048576 bytes")
 }
 
 func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {

@@ -1,0 +1,3 @@
+module github.com/vanth-io/vanth/sdk/go
+
+go 1.24
