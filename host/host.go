@@ -141,7 +141,7 @@ func (h *Host) checkpoints() {
 func (h *Host) saveState() error {
 	var errs []error
 	for _, s := range h.reg.states() {
-		if err := s.save(); err != nil {
+		if err := s.Save(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.id, err))
 		}
 	}

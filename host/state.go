@@ -142,8 +142,8 @@ func (s *State) drop(yes bool) {
 	s.dropped = yes
 }
 
-// save writes what changed since the last save.
-func (s *State) save() error {
+// Save writes what changed since the last save.
+func (s *State) Save() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	if s.dropped {

@@ -1,0 +1,85 @@
+# Tools, pinned once. They are built into build/bin.
+GOLANGCI  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT   := mvdan.cc/gofumpt@v0.12.0
+DEADCODE  := golang.org/x/tools/cmd/deadcode@v0.52.0
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
+BUILD   := build
+VERSION := 0.1.0
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := go build -trimpath -ldflags "$(LDFLAGS)"
+GUEST   := GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags "-s -w"
+
+.PHONY: help deps build plugins demo test race fuzz bench lint check cross kill clean
+
+help: ## what can be made
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## download the Go modules, and say which optional tools are missing
+	go mod download && go -C sdk/go mod download && go -C plugins mod download
+	@command -v wat2wasm >/dev/null || echo "optional: wat2wasm (Debian package wabt) lets one more test run"
+
+build: ## the binary: build/vanth
+	CGO_ENABLED=0 $(GOBUILD) -o $(BUILD)/vanth ./cmd/vanth
+
+plugins: build ## the sample plugins as zips: build/plugins
+	@mkdir -p $(BUILD)/plugins/fibonacci $(BUILD)/plugins/geo $(BUILD)/plugins/wordcount
+	go run ./wasm/internal/wat/assemble plugins/wasm/fibonacci/fibonacci.wat $(BUILD)/plugins/fibonacci/fibonacci.wasm
+	cd plugins && $(GUEST) -o ../$(BUILD)/plugins/geo/geo.wasm ./wasm/geo
+	cd plugins && $(GUEST) -o ../$(BUILD)/plugins/wordcount/wordcount.wasm ./wasm/wordcount
+	@for p in fibonacci geo wordcount; do \
+	  cp plugins/wasm/$$p/$$p.json $(BUILD)/plugins/$$p/ && \
+	  $(BUILD)/vanth plugin pack $(BUILD)/plugins/$$p -o $(BUILD)/plugins/$$p.zip || exit 1; done
+
+demo: plugins ## install a plugin over REST, call it, kill -9 the host, start it, call again
+	go run ./cmd/demo -vanth $(BUILD)/vanth -plugin $(BUILD)/plugins/geo.zip -cities plugins/wasm/geo/testdata/cities.csv
+
+test: plugins ## all tests, with the race detector
+	go vet ./... && go -C sdk/go vet ./... && go -C plugins vet ./...
+	go test -race -timeout 20m ./...
+	go -C sdk/go test -race ./...
+	go -C plugins test -race ./...
+	$(MAKE) --no-print-directory cross
+
+race: test ## the same as test
+
+FUZZTIME ?= 30s
+fuzz: ## every fuzz function for FUZZTIME (30s)
+	@set -e; for dir in . sdk/go; do for pkg in $$(go -C $$dir list ./...); do \
+	  for f in $$(go -C $$dir test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; go -C $$dir test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done; done
+
+COUNT ?= 10
+bench: plugins ## raw wazero against our call path, to build/bench/bench.txt
+	@mkdir -p $(BUILD)/bench
+	go test -run '^$$' -bench . -count $(COUNT) ./bench | tee $(BUILD)/bench/bench.txt
+
+KILLS ?= 2000
+kill: build ## kill -9 the host at KILLS random instants of install, update and delete
+	VANTH_KILLS=$(KILLS) go test -run TestKill -timeout 90m -v ./cmd/vanth
+
+lint: $(BUILD)/bin/golangci-lint $(BUILD)/bin/gofumpt ## format and style
+	@test -z "$$($(BUILD)/bin/gofumpt -l cmd host wasm native portable api store sdk etc plugins bench | tee /dev/stderr)"
+	$(BUILD)/bin/golangci-lint run ./...
+
+$(BUILD)/bin/golangci-lint:
+	GOBIN=$(CURDIR)/$(BUILD)/bin go install $(GOLANGCI)
+
+$(BUILD)/bin/gofumpt:
+	GOBIN=$(CURDIR)/$(BUILD)/bin go install $(GOFUMPT)
+
+# The binary is small, and builds without cgo for every machine it is meant for.
+CROSS    := linux/amd64 linux/arm64 linux/arm linux/riscv64 darwin/arm64
+MAX_SIZE := 16000000
+cross: ## build for every machine, and hold the size of the binary
+	@set -e; for p in $(CROSS); do \
+	  out=$(BUILD)/cross/vanth-$$(echo $$p | tr / -); \
+	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GOBUILD) -o $$out ./cmd/vanth; \
+	  size=$$(wc -c <$$out); echo "$$p $$size bytes"; \
+	  test $$size -le $(MAX_SIZE) || { echo "$$out is larger than $(MAX_SIZE) bytes"; exit 1; }; done
+
+check: lint test ## lint and test; the tree stays as it is
+	@test -z "$$(git status --porcelain)" || { git status --short; echo "the tree has changed"; exit 1; }
+
+clean: ## remove build/
+	rm -rf $(BUILD)

@@ -1,0 +1,206 @@
+package frame
+
+import (
+	"math"
+)
+
+// internSlots is how many keys a Decoder remembers; internMax how long they are.
+const (
+	internSlots = 64
+	internMax   = 32
+)
+
+// Decoder decodes frames and remembers short keys, so that rows with the same
+// columns share the strings. The zero value is ready. It is for one goroutine;
+// what it remembers is bounded: 64 keys of at most 32 bytes.
+type Decoder struct {
+	keys [internSlots]string
+}
+
+// Decode returns the value of b, which is exactly one frame. The value shares no
+// memory with b. Errors are *[Malformed].
+func Decode(b []byte) (any, error) { return decode(b, nil) }
+
+// DecodeArgs returns the arguments of b, the frame of a call.
+func DecodeArgs(b []byte) ([]any, error) { return decodeArgs(b, nil) }
+
+// Decode is the package's [Decode].
+func (d *Decoder) Decode(b []byte) (any, error) { return decode(b, &d.keys) }
+
+// DecodeArgs is the package's [DecodeArgs].
+func (d *Decoder) DecodeArgs(b []byte) ([]any, error) { return decodeArgs(b, &d.keys) }
+
+func decode(b []byte, keys *[internSlots]string) (any, error) {
+	r := reader{b: b, keys: keys, wide: Amplification*len(b) + AmplificationSlack}
+	if len(b) > MaxBytes {
+		r.fail(MaxBytes, TooLong)
+		return nil, r.malformed()
+	}
+	v, ok := r.value(0)
+	if ok && r.at < len(b) {
+		r.fail(r.at, Trailing)
+		ok = false
+	}
+	if !ok {
+		return nil, r.malformed()
+	}
+	return v, nil
+}
+
+func decodeArgs(b []byte, keys *[internSlots]string) ([]any, error) {
+	v, err := decode(b, keys)
+	if err != nil {
+		return nil, err
+	}
+	args, ok := v.([]any)
+	if !ok {
+		return nil, &Malformed{Offset: 0, Reason: NoArgs}
+	}
+	return args, nil
+}
+
+func (r *reader) malformed() error {
+	m := r.bad
+	return &m
+}
+
+// value reads a value that lies inside depth lists and maps.
+func (r *reader) value(depth int) (any, bool) {
+	start := r.at
+	k, n := r.next()
+	switch k {
+	case kindInt:
+		return int64(n), true
+	case kindFloat64:
+		return math.Float64frombits(n), true
+	case kindStr:
+		p, ok := r.text(start, n)
+		return string(p), ok
+	case kindNil:
+		return nil, true
+	case kindFalse:
+		return false, true
+	case kindTrue:
+		return true, true
+	case kindBin:
+		return append([]byte{}, r.take(n)...), true
+	case kindArray:
+		return r.list(start, int(n), depth+1)
+	case kindMap:
+		return r.dict(start, int(n), depth+1)
+	case kindUint:
+		return n, true
+	case kindFloat32:
+		return float64(math.Float32frombits(uint32(n))), true
+	case kindExt:
+		return r.extValue(start, n)
+	}
+	return nil, false
+}
+
+func (r *reader) list(start, n, depth int) (any, bool) {
+	if depth > MaxDepth {
+		r.fail(start, Depth)
+		return nil, false
+	}
+	list := make([]any, n)
+	for i := range list {
+		var ok bool
+		if list[i], ok = r.value(depth); !ok {
+			return nil, false
+		}
+	}
+	return list, true
+}
+
+func (r *reader) dict(start, n, depth int) (any, bool) {
+	if depth > MaxDepth {
+		r.fail(start, Depth)
+		return nil, false
+	}
+	if r.wide -= mapCost(n); r.wide < 0 {
+		r.fail(start, TooWide)
+		return nil, false
+	}
+	m := make(map[string]any, n)
+	for range n {
+		key, ok := r.key()
+		if !ok {
+			return nil, false
+		}
+		v, ok := r.value(depth)
+		if !ok {
+			return nil, false
+		}
+		m[key] = v
+	}
+	return m, true
+}
+
+// mapCost is about what Go allocates for a map of n pairs: a header, and slots
+// of a string and an interface in groups of eight that are at most 7/8 full.
+func mapCost(n int) int {
+	slots := 8
+	for slots*7/8 < n && n > 8 {
+		slots *= 2
+	}
+	return 48 + slots*36
+}
+
+// key reads a map's key.
+func (r *reader) key() (string, bool) {
+	start := r.at
+	k, n := r.next()
+	switch {
+	case k == kindNone:
+		return "", false
+	case k != kindStr:
+		r.fail(start, Key)
+		return "", false
+	case r.keys == nil || n == 0 || n > internMax:
+		p, ok := r.text(start, n)
+		return string(p), ok
+	}
+	// What is remembered is known to be UTF-8.
+	p := r.b[r.at : r.at+int(n)]
+	slot := &r.keys[internSlot(p)]
+	if *slot == string(p) {
+		r.at += int(n)
+		return *slot, true
+	}
+	p, ok := r.text(start, n)
+	if !ok {
+		return "", false
+	}
+	*slot = string(p)
+	return *slot, true
+}
+
+// internSlot is a place for p, which is not empty: cheap, and different for the
+// columns of one row more often than not.
+func internSlot(p []byte) uint32 {
+	h := uint32(len(p))*0x9e3779b1 ^ uint32(p[0])<<16 ^ uint32(p[len(p)/2])<<8 ^ uint32(p[len(p)-1])
+	return h * 0x85ebca6b >> (32 - 6)
+}
+
+func (r *reader) extValue(start int, n uint64) (any, bool) {
+	typ, p := r.ext, r.take(n)
+	switch typ {
+	case extTime:
+		t, ok := timestamp(p)
+		if !ok {
+			r.fail(start, Timestamp)
+			return nil, false
+		}
+		return t, true
+	case extError:
+		msg, class, ok := errorValue(p)
+		if !ok {
+			r.fail(start, ErrorForm)
+			return nil, false
+		}
+		return &Error{Msg: string(msg), Class: string(class)}, true
+	}
+	r.fail(start, Ext)
+	return nil, false
+}

@@ -1,0 +1,26 @@
+// Package wasm is the host.Runtime for WebAssembly, on wazero.
+//
+// # The story
+//
+// A bundle holds <name>.json and <name>.wasm. Loading it compiles the module
+// (compiled code is kept in a cache on disk), compares what it exports and
+// imports with the manifest and with what the operator grants - every mismatch
+// is named in one error - and starts its first instances. A call takes an
+// instance from the plugin's bounded pool, writes its arguments straight into
+// the guest's memory, runs, reads the result and gives the instance back. Any
+// trap, exit, bad pointer or timeout throws the instance away: a module may
+// have been left half way through anything.
+//
+// The guest contract is written down in sdk/abi. A module without its marker
+// runs as eKuiper's old documentation describes: bare exports of numbers.
+//
+// # What it may import
+//
+// host, host/frame and wazero; no other package imports wazero.
+//
+// # How it lives and dies
+//
+// Each plugin has a wazero runtime of its own, since limits are set there, and
+// all share one compilation cache. New starts two goroutines, the watchdog and
+// the janitor; Close ends modules, goroutines and cache, in that order.
+package wasm

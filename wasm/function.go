@@ -1,0 +1,312 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/frame"
+)
+
+// Signature implements host.Function.
+func (f *function) Signature() *host.Signature { return &f.signature }
+
+// Validate implements host.Function.
+func (f *function) Validate(args []any) error { return f.signature.Check(args) }
+
+// skips reports whether a null argument makes the result null.
+func (f *function) skips(args []any) bool {
+	if f.signature.NullCall || f.signature.Aggregate {
+		return false
+	}
+	for _, a := range args {
+		if a == nil {
+			return f.signature.Variadic || len(args) == len(f.signature.Args)
+		}
+	}
+	return false
+}
+
+// direct is a function whose arguments and results are WebAssembly numbers.
+type direct struct{ *function }
+
+var (
+	_ host.Function = (*direct)(nil)
+	_ host.Scalar   = (*direct)(nil)
+)
+
+// ExecScalar implements host.Scalar.
+func (f *direct) ExecScalar(ctx context.Context, c *host.Call, words []uint64) error {
+	if n := max(1, len(f.signature.Args), len(f.results)); len(words) < n {
+		return host.Errorf(host.ErrInvalid, "%s: found %d words, expected %d", f.name, len(words), n)
+	}
+	in, err := f.enter(ctx, c)
+	if err != nil {
+		return f.wrap(err)
+	}
+	if err := in.run(ctx, in.entries[f.index], words); err != nil {
+		err = f.module.fault(f.name, in, err)
+		f.leave(in, false)
+		return err
+	}
+	f.leave(in, true)
+	return nil
+}
+
+// Exec implements host.Function.
+func (f *direct) Exec(ctx context.Context, c *host.Call, args []any) (any, error) {
+	if f.skips(args) {
+		return nil, nil
+	}
+	if len(args) != len(f.signature.Args) {
+		return nil, f.wrap(f.signature.Check(args))
+	}
+	in, err := f.enter(ctx, c)
+	if err != nil {
+		return nil, f.wrap(err)
+	}
+	stack := in.stack[:max(len(args), len(f.results))]
+	if err := f.signature.Words(stack, args); err != nil {
+		f.leave(in, true)
+		return nil, f.wrap(err)
+	}
+	if err := in.run(ctx, in.entries[f.index], stack); err != nil {
+		err = f.module.fault(f.name, in, err)
+		f.leave(in, false)
+		return nil, err
+	}
+	v := f.value(stack)
+	f.leave(in, true)
+	return v, nil
+}
+
+// value boxes the results: one as a scalar, several as a list, none as null.
+func (f *direct) value(stack []uint64) any {
+	switch len(f.results) {
+	case 0:
+		return nil
+	case 1:
+		return f.results[0].Value(stack[0])
+	}
+	list := make([]any, len(f.results))
+	for i, t := range f.results {
+		list[i] = t.Value(stack[i])
+	}
+	return list
+}
+
+// wrap names the function in an error that is not the guest's.
+func (f *function) wrap(err error) error { return fmt.Errorf("%s: %w", f.name, err) }
+
+// packed is a function whose arguments and result travel as frames.
+type packed struct{ *function }
+
+var (
+	_ host.Function = (*packed)(nil)
+	_ host.Bytes    = (*packed)(nil)
+)
+
+// ExecBytes implements host.Bytes.
+func (f *packed) ExecBytes(ctx context.Context, c *host.Call, dst, args []byte) ([]byte, error) {
+	in, err := f.enter(ctx, c)
+	if err != nil {
+		return dst, f.wrap(err)
+	}
+	to, err := in.room(ctx, len(args))
+	if err == nil {
+		copy(to, args)
+		var r uint64
+		if r, err = in.packed(ctx, len(args)); err == nil {
+			return f.appendResult(in, dst, r)
+		}
+	}
+	err = f.module.fault(f.name, in, err)
+	f.leave(in, false)
+	return dst, err
+}
+
+// appendResult appends the frame of a result and gives the instance back.
+func (f *packed) appendResult(in *instance, dst []byte, r uint64) ([]byte, error) {
+	if r == 0 {
+		f.leave(in, true)
+		return frame.AppendNil(dst), nil
+	}
+	ptr, n, isError := unpack(r)
+	if isError {
+		_, fault, err := in.result(r)
+		err = f.module.badResult(f.name, in, fault, err)
+		f.leave(in, fault == host.FaultReturned)
+		return dst, err
+	}
+	b, err := view(in.memory, ptr, n)
+	if err != nil {
+		err = f.module.badResult(f.name, in, host.FaultMemory, err)
+		f.leave(in, false)
+		return dst, err
+	}
+	dst = append(dst, b...)
+	f.leave(in, true)
+	return dst, nil
+}
+
+// Exec implements host.Function.
+func (f *packed) Exec(ctx context.Context, c *host.Call, args []any) (any, error) {
+	if f.skips(args) {
+		return nil, nil
+	}
+	if err := f.signature.Check(args); err != nil {
+		return nil, f.wrap(err)
+	}
+	in, err := f.enter(ctx, c)
+	if err != nil {
+		return nil, f.wrap(err)
+	}
+	n, err := f.write(ctx, in, args)
+	if errors.Is(err, host.ErrInvalid) {
+		f.leave(in, true)
+		return nil, f.wrap(err)
+	}
+	var r uint64
+	if err == nil {
+		r, err = in.packed(ctx, n)
+	}
+	if err != nil {
+		err = f.module.fault(f.name, in, err)
+		f.leave(in, false)
+		return nil, err
+	}
+	v, fault, err := in.result(r)
+	if err == nil && v != nil {
+		if v, err = f.signature.Returns.Conform(v); err != nil {
+			fault = host.FaultResult
+		}
+	}
+	if err != nil {
+		err = f.module.badResult(f.name, in, fault, err)
+		f.leave(in, fault == host.FaultReturned)
+		return nil, err
+	}
+	f.leave(in, true)
+	return v, nil
+}
+
+// write encodes the arguments, in their declared types, straight into the
+// guest's buffer where they fit, and returns the frame's length.
+func (f *packed) write(ctx context.Context, in *instance, args []any) (int, error) {
+	to, err := view(in.memory, in.argPtr, in.argCap)
+	if err != nil {
+		return 0, err
+	}
+	b := frame.AppendArrayHeader(to[:0:len(to)], len(args))
+	for i, v := range args {
+		t := host.TypeAny
+		if !f.signature.Variadic && !f.signature.Aggregate {
+			t = f.signature.Args[i]
+		}
+		if b, err = appendArg(b, t, v); err != nil {
+			return 0, host.Errorf(host.ErrInvalid, "argument %d of %s: %v", i+1, &f.signature, err)
+		}
+	}
+	if len(b) <= len(to) {
+		return len(b), nil
+	}
+	// It has outgrown the buffer, into memory of the host.
+	if to, err = in.room(ctx, len(b)); err != nil {
+		return 0, err
+	}
+	return copy(to, b), nil
+}
+
+// appendArg encodes one argument that passed the signature's check.
+func appendArg(dst []byte, t host.Type, v any) ([]byte, error) {
+	if v == nil {
+		return frame.AppendNil(dst), nil
+	}
+	switch t {
+	case host.TypeF32, host.TypeF64:
+		w, err := host.TypeF64.Word(v)
+		return frame.AppendFloat(dst, math.Float64frombits(w)), err
+	case host.TypeI32, host.TypeU32, host.TypeI64:
+		w, err := host.TypeI64.Word(v)
+		return frame.AppendInt(dst, int64(w)), err
+	}
+	return frame.Append(dst, v)
+}
+
+// minBuffer is the least the host asks the guest's buffer to hold, so that
+// small arguments of later calls fit too.
+const minBuffer = 1 << 10
+
+// room returns n bytes of the guest's buffer for arguments, growing it if need
+// be. They are valid until the guest runs again.
+func (in *instance) room(ctx context.Context, n int) ([]byte, error) {
+	if uint64(n) > uint64(in.argCap) {
+		size := uint32(min(max(minBuffer, n+n/4), frame.MaxBytes))
+		if n > frame.MaxBytes {
+			return nil, fmt.Errorf("arguments of %d bytes: at most %d are allowed", n, frame.MaxBytes)
+		}
+		stack := in.stack[:1]
+		stack[0] = uint64(size)
+		if err := in.run(ctx, in.buffer, stack); err != nil {
+			return nil, err
+		}
+		if in.argPtr, in.argCap = uint32(stack[0]), size; in.argPtr == 0 {
+			return nil, fmt.Errorf("%s: the guest has no room for %d bytes of arguments", exportBuffer, n)
+		}
+	}
+	b, err := view(in.memory, in.argPtr, in.argCap)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", exportBuffer, err)
+	}
+	return b[:n], nil
+}
+
+// packed calls the function with a frame of n bytes in the guest's buffer.
+func (in *instance) packed(ctx context.Context, n int) (uint64, error) {
+	f := in.function
+	stack := in.stack[:0]
+	if f.kind == kindDispatch {
+		stack = append(stack, uint64(f.dispatch))
+	}
+	stack = append(stack, uint64(in.argPtr), uint64(n))
+	err := in.run(ctx, in.entries[f.index], stack)
+	return stack[0], err
+}
+
+// result decodes a packed result into memory of the host. The fault belongs to
+// the error.
+func (in *instance) result(r uint64) (any, host.Fault, error) {
+	if r == 0 {
+		return nil, "", nil
+	}
+	ptr, n, isError := unpack(r)
+	b, err := view(in.memory, ptr, n)
+	if err != nil {
+		return nil, host.FaultMemory, err
+	}
+	v, err := in.decoder.Decode(b)
+	if err != nil {
+		return nil, host.FaultResult, err
+	}
+	if returned, ok := v.(*frame.Error); ok {
+		return nil, host.FaultReturned, returned
+	}
+	if isError {
+		return nil, host.FaultResult, fmt.Errorf("found %s, which is said to be an error and is no error value", host.Describe(v))
+	}
+	return v, "", nil
+}
+
+// badResult makes the error of a call from what its result said.
+func (m *module) badResult(symbol string, in *instance, fault host.Fault, err error) error {
+	g := &host.GuestError{
+		Plugin: m.bundle.Plugin.ID, Version: m.bundle.Plugin.Manifest.Version,
+		Symbol: symbol, Fault: fault, Output: in.out.String(), Err: err,
+	}
+	if e, ok := errors.AsType[*frame.Error](err); ok {
+		g.Class = e.Class
+	}
+	return g
+}

@@ -1,0 +1,292 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/vanth-io/vanth/host"
+)
+
+// The modules a guest may import from.
+const (
+	importHost = "vanth"
+	importWASI = wasi_snapshot_preview1.ModuleName
+)
+
+// What imports answer instead of a length; sdk/abi explains them.
+const (
+	codeAbsent   = -1
+	codePointer  = -2
+	codeTooLarge = -3
+)
+
+// maxLogLine bounds a line of a guest's log, in bytes; the rest is cut off.
+const maxLogLine = 4 << 10
+
+// importFunc is what the host gives a guest under one name.
+type importFunc struct {
+	name  string
+	needs string // capability, "" for none
+	typ   funcType
+	// run reads its parameters from stack and leaves its result in stack[0].
+	run func(in *instance, stack []uint64)
+}
+
+// importTable is all of module "vanth" that this build has.
+func importTable() []importFunc {
+	p := func(n int, rest ...api.ValueType) []api.ValueType {
+		list := make([]api.ValueType, n, n+len(rest))
+		for i := range list {
+			list[i] = i32
+		}
+		return append(list, rest...)
+	}
+	r32, r64 := []api.ValueType{i32}, []api.ValueType{i64}
+	return []importFunc{
+		{"log", "", funcType{p(3), nil}, importLog},
+		{"log_on", "", funcType{p(1), r32}, importLogOn},
+		{"ctx_str", "", funcType{p(3), r32}, importCtxStr},
+		{"ctx_i64", "", funcType{p(1), r64}, importCtxI64},
+		{"now_ms", capClock, funcType{nil, r64}, importNow},
+		{"state_get", capState, funcType{p(4), r32}, importStateGet},
+		{"state_put", capState, funcType{p(4), r32}, importStatePut},
+		{"state_del", capState, funcType{p(2), r32}, importStateDel},
+		{"counter_incr", capState, funcType{p(2, i64), r64}, importCounterIncr},
+		{"counter_get", capState, funcType{p(2), r64}, importCounterGet},
+	}
+}
+
+// defineImports gives the module what it imports and is granted. Everything it
+// imports that nobody can give is named in one error.
+func (m *module) defineImports(ctx context.Context) error {
+	wasi, err := wasi_snapshot_preview1.NewBuilder(m.engine).Compile(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]funcType{}
+	for name, d := range wasi.ExportedFunctions() {
+		known[importWASI+"."+name] = typeOf(d)
+	}
+	table := importTable()
+	needs := map[string]string{}
+	for _, f := range table {
+		known[importHost+"."+f.name] = f.typ
+		needs[importHost+"."+f.name] = f.needs
+	}
+	var bad problems
+	if mems := m.code.ImportedMemories(); len(mems) > 0 {
+		bad.add("it imports a memory: memories are the guest's own")
+	}
+	used := map[string]bool{}
+	for _, d := range m.code.ImportedFunctions() {
+		from, name, _ := d.Import()
+		used[from] = true
+		full := from + "." + name
+		want, ok := known[full]
+		switch {
+		case !ok:
+			bad.add("import %s %s is unknown here", full, typeOf(d))
+		case !want.equal(typeOf(d)):
+			bad.add("import %s has type %s, expected %s", full, typeOf(d), want)
+		case needs[full] != "" && !m.grant.has(needs[full]):
+			bad.add(`import %s needs the capability %q: add it to "requires" of the manifest`, full, needs[full])
+		}
+	}
+	if err := bad.err(m.bundle.Plugin.ID.Name + ".wasm"); err != nil {
+		return err
+	}
+	if used[importWASI] {
+		if _, err := wasi_snapshot_preview1.Instantiate(ctx, m.engine); err != nil {
+			return err
+		}
+	}
+	if !used[importHost] {
+		return nil
+	}
+	b := m.engine.NewHostModuleBuilder(importHost)
+	for _, f := range table {
+		run := f.run
+		call := func(ctx context.Context, mod api.Module, stack []uint64) {
+			in := instanceOf(ctx)
+			if in.memory == nil { // while it starts
+				in.memory = mod.Memory()
+			}
+			run(in, stack)
+		}
+		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(call), f.typ.params, f.typ.results).Export(f.name)
+	}
+	_, err = b.Instantiate(ctx)
+	return err
+}
+
+// instanceOf finds the instance that an import is called from.
+func instanceOf(ctx context.Context) *instance {
+	switch c := ctx.(type) {
+	case *guestContext:
+		return c.in
+	case *startContext:
+		return c.in
+	}
+	panic(fmt.Sprintf("wasm: an import was called under a %T", ctx))
+}
+
+// guestBytes reads an import's pointer and length; false for a bad one.
+func (in *instance) guestBytes(ptr, n uint64) ([]byte, bool) {
+	b, err := view(in.memory, uint32(ptr), uint32(n))
+	return b, err == nil
+}
+
+// code encodes an import's i32 result.
+func code(n int) uint64 { return uint64(uint32(int32(n))) }
+
+// answer writes b to the guest's buffer of capacity room at ptr if it fits, and
+// returns how long it is; the guest calls again with more room if need be.
+func (in *instance) answer(b []byte, ptr, room uint64) uint64 {
+	if uint64(len(b)) <= uint64(uint32(room)) {
+		out, ok := in.guestBytes(ptr, uint64(len(b)))
+		if !ok {
+			return code(codePointer)
+		}
+		copy(out, b)
+	}
+	return code(len(b))
+}
+
+func logLevel(level uint64) slog.Level {
+	switch int32(level) {
+	case 0:
+		return slog.LevelDebug
+	case 1:
+		return slog.LevelInfo
+	case 2:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
+}
+
+func importLog(in *instance, stack []uint64) {
+	level := logLevel(stack[0])
+	text, ok := in.guestBytes(stack[1], min(uint64(uint32(stack[2])), maxLogLine))
+	if !ok {
+		text = []byte("(the guest logged from outside its memory)")
+	}
+	in.module.log.Log(context.Background(), level, strings.ToValidUTF8(string(text), "\uFFFD"), "function", in.symbol())
+}
+
+func importLogOn(in *instance, stack []uint64) {
+	on := in.module.log.Enabled(context.Background(), logLevel(stack[0]))
+	stack[0] = 0
+	if on {
+		stack[0] = 1
+	}
+}
+
+func importCtxStr(in *instance, stack []uint64) {
+	var s string
+	call := in.call
+	if call == nil {
+		call = &host.Call{}
+	}
+	switch int32(stack[0]) {
+	case 0:
+		s = call.Rule
+	case 1:
+		s = call.Op
+	case 2:
+		s = "/" // a guest sees no folder of the host
+	case 3:
+		s = in.module.bundle.Plugin.ID.Name
+	case 4:
+		s = in.symbol()
+	default:
+		stack[0] = code(codeAbsent)
+		return
+	}
+	stack[0] = in.answer([]byte(s), stack[1], stack[2])
+}
+
+func importCtxI64(in *instance, stack []uint64) {
+	which := int32(stack[0])
+	stack[0] = 0
+	if in.call == nil {
+		return
+	}
+	switch which {
+	case 0:
+		stack[0] = uint64(in.call.Instance)
+	case 1:
+		stack[0] = uint64(in.call.Run)
+	case 2:
+		stack[0] = uint64(in.call.Func)
+	}
+}
+
+func importNow(_ *instance, stack []uint64) { stack[0] = uint64(time.Now().UnixMilli()) }
+
+func importStateGet(in *instance, stack []uint64) {
+	key, ok := in.guestBytes(stack[0], stack[1])
+	if !ok {
+		stack[0] = code(codePointer)
+		return
+	}
+	in.scratch, ok = in.module.bundle.State.Append(in.scratch[:0], in.stateScope(), string(key))
+	if !ok {
+		stack[0] = code(codeAbsent)
+		return
+	}
+	stack[0] = in.answer(in.scratch, stack[2], stack[3])
+}
+
+func importStatePut(in *instance, stack []uint64) {
+	key, ok := in.guestBytes(stack[0], stack[1])
+	value, ok2 := in.guestBytes(stack[2], stack[3])
+	if !ok || !ok2 {
+		stack[0] = code(codePointer)
+		return
+	}
+	stack[0] = 0
+	if err := in.module.bundle.State.Put(in.stateScope(), string(key), value); err != nil {
+		in.module.log.Warn("state is not kept", "function", in.symbol(), "err", err)
+		stack[0] = code(codeTooLarge)
+	}
+}
+
+func importStateDel(in *instance, stack []uint64) {
+	key, ok := in.guestBytes(stack[0], stack[1])
+	if !ok {
+		stack[0] = code(codePointer)
+		return
+	}
+	stack[0] = 0
+	if !in.module.bundle.State.Delete(in.stateScope(), string(key)) {
+		stack[0] = code(codeAbsent)
+	}
+}
+
+// counterKey reads the key of a counter. Every number is a value of a counter,
+// so there is none left to say that the key is bad: that traps.
+func (in *instance) counterKey(stack []uint64) string {
+	key, ok := in.guestBytes(stack[0], stack[1])
+	if !ok {
+		panic(fmt.Errorf("counter: key of %d bytes at %#x: %w", uint32(stack[1]), uint32(stack[0]), errMemory))
+	}
+	return string(key)
+}
+
+func importCounterIncr(in *instance, stack []uint64) {
+	n, err := in.module.bundle.State.Add(in.stateScope(), in.counterKey(stack), int64(stack[2]))
+	if err != nil {
+		panic(fmt.Errorf("counter: %w", err))
+	}
+	stack[0] = uint64(n)
+}
+
+func importCounterGet(in *instance, stack []uint64) {
+	stack[0] = uint64(in.module.bundle.State.Counter(in.stateScope(), in.counterKey(stack)))
+}

@@ -1,0 +1,207 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vanth-io/vanth/host"
+)
+
+// pool keeps the instances of a module: at most max, each used by one call at
+// a time. The way in and out of an unloaded pool is one atomic exchange each;
+// the rest is for load, failure and the end.
+type pool struct {
+	wait time.Duration
+	make func(context.Context) (*instance, error)
+
+	hot     atomic.Pointer[instance] // the instance used last
+	free    chan *instance           // the other idle ones; its capacity is max
+	gone    chan struct{}            // a hint to waiters: one fewer is alive
+	waiters atomic.Int32
+
+	closed atomic.Bool   // set under mu; read without by put
+	mu     sync.Mutex    // guards what follows
+	live   int           // instances, and those being made
+	done   chan struct{} // closed when closed and none is alive
+}
+
+func newPool(limit int, wait time.Duration, make_ func(context.Context) (*instance, error)) *pool {
+	return &pool{
+		wait: wait, make: make_,
+		free: make(chan *instance, limit), gone: make(chan struct{}, limit), done: make(chan struct{}),
+	}
+}
+
+// adopt puts in an instance made outside.
+func (p *pool) adopt(in *instance) {
+	p.mu.Lock()
+	p.live++
+	p.mu.Unlock()
+	p.put(in)
+}
+
+// get takes an instance, makes one, or waits for one for a bounded time. The
+// caller puts it back.
+func (p *pool) get(ctx context.Context) (*instance, error) {
+	if in := p.hot.Swap(nil); in != nil {
+		return in, nil
+	}
+	select {
+	case in := <-p.free:
+		return in, nil
+	default:
+		return p.getSlow(ctx)
+	}
+}
+
+func (p *pool) getSlow(ctx context.Context) (*instance, error) {
+	if in, err := p.grow(ctx); in != nil || err != nil {
+		return in, err
+	}
+	timer := time.NewTimer(p.wait)
+	defer timer.Stop()
+	p.waiters.Add(1)
+	defer p.waiters.Add(-1)
+	for {
+		// An instance may have been put back before we counted as waiting.
+		if in := p.hot.Swap(nil); in != nil {
+			return in, nil
+		}
+		select {
+		case in := <-p.free:
+			return in, nil
+		case <-p.gone:
+			if in, err := p.grow(ctx); in != nil || err != nil {
+				return in, err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-timer.C:
+			return nil, host.Errorf(host.ErrBusy, "all %d instances are taken and none came free within %v: try again, or raise wasm.poolMax", cap(p.free), p.wait)
+		}
+	}
+}
+
+// grow makes an instance if there is room; nil, nil if there is not.
+func (p *pool) grow(ctx context.Context) (*instance, error) {
+	p.mu.Lock()
+	if p.closed.Load() {
+		p.mu.Unlock()
+		return nil, host.Errorf(host.ErrClosed, "the module is closed")
+	}
+	if p.live == cap(p.free) {
+		p.mu.Unlock()
+		return nil, nil
+	}
+	p.live++
+	p.mu.Unlock()
+	in, err := p.make(ctx)
+	if err != nil {
+		p.lose()
+		return nil, err
+	}
+	return in, nil
+}
+
+// lose counts an instance that is gone and tells a waiter.
+func (p *pool) lose() {
+	p.mu.Lock()
+	p.live--
+	if p.closed.Load() && p.live == 0 {
+		close(p.done)
+	}
+	p.mu.Unlock()
+	select {
+	case p.gone <- struct{}{}:
+	default:
+	}
+}
+
+// put gives an instance back.
+func (p *pool) put(in *instance) {
+	in.used = true
+	if !p.hot.CompareAndSwap(nil, in) {
+		p.free <- in // there is room for every one alive
+	} else if p.waiters.Load() > 0 {
+		// A waiter that came before the exchange looks at hot once more; one
+		// that came after it was counted.
+		if in := p.hot.Swap(nil); in != nil {
+			p.free <- in
+		}
+	}
+	if p.closed.Load() {
+		p.drain()
+	}
+}
+
+// drain discards the idle instances.
+func (p *pool) drain() {
+	if in := p.hot.Swap(nil); in != nil {
+		p.discard(in)
+	}
+	for {
+		select {
+		case in := <-p.free:
+			p.discard(in)
+		default:
+			return
+		}
+	}
+}
+
+// trim discards idle instances that nobody used since the last trim, while more
+// than keep are alive.
+func (p *pool) trim(keep int) {
+	for range len(p.free) {
+		select {
+		case in := <-p.free:
+			p.mu.Lock()
+			spare := p.live > keep
+			p.mu.Unlock()
+			if spare && !in.used {
+				p.discard(in)
+				continue
+			}
+			in.used = false
+			p.free <- in
+		default:
+			return
+		}
+	}
+}
+
+// forced bounds the wait for calls that were forced to end.
+const forced = time.Second
+
+// close refuses calls and waits for those in flight; when ctx ends it has force
+// end them and waits a little longer. The error says that calls still run.
+func (p *pool) close(ctx context.Context, force func()) error {
+	p.mu.Lock()
+	p.closed.Store(true)
+	if p.live == 0 {
+		close(p.done)
+	}
+	p.mu.Unlock()
+	p.drain()
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+	}
+	force()
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(forced):
+		return errors.New("calls could not be forced to end: the plugin is trusted, or its code runs without a loop")
+	}
+}
+
+// discard ends an instance instead of giving it back.
+func (p *pool) discard(in *instance) {
+	in.close()
+	p.lose()
+}

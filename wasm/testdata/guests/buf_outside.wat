@@ -1,0 +1,7 @@
+;; fault: bad memory reference
+;; text: outside the guest's memory
+(module
+  (memory (export "memory") 1)
+  (func (export "vanth_abi_1") (result i32) (i32.const 0))
+  (func (export "vanth_buf") (param i32) (result i32) (i32.const 65000))
+  (func (export "fx_f") (param i32 i32) (result i64) (i64.const 0)))

@@ -1,0 +1,9 @@
+;; fault: bad result
+;; text: expected f64
+;; returns: f64
+(module
+  (memory (export "memory") 1)
+  (func (export "vanth_abi_1") (result i32) (i32.const 0))
+  (func (export "vanth_buf") (param i32) (result i32) (i32.const 4096))
+  (data (i32.const 16) "\a2hi")
+  (func (export "fx_f") (param i32 i32) (result i64) (i64.const 0x0000001000000003)))

@@ -1,0 +1,2 @@
+;; error: unreachable
+(module (func (export "_initialize") unreachable) (func (export "f")))

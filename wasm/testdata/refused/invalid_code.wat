@@ -1,0 +1,2 @@
+;; error: compile
+(module (func (export "f") (result i32)))

@@ -1,0 +1,2 @@
+;; error: over limit
+(module (memory 65536) (func (export "f")))

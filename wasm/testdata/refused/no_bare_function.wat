@@ -1,0 +1,2 @@
+;; error: no export f; the module exports g
+(module (func (export "g")))

@@ -1,0 +1,5 @@
+;; error: no export vanth_buf
+(module
+  (memory (export "memory") 1)
+  (func (export "vanth_abi_1") (result i32) (i32.const 0))
+  (func (export "fx_f") (param i32 i32) (result i64) (i64.const 0)))

@@ -1,0 +1,5 @@
+;; error: no memory is exported
+(module
+  (func (export "vanth_abi_1") (result i32) (i32.const 0))
+  (func (export "vanth_buf") (param i32) (result i32) (i32.const 0))
+  (func (export "fx_f") (param i32 i32) (result i64) (i64.const 0)))

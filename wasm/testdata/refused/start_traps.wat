@@ -1,0 +1,2 @@
+;; error: unreachable
+(module (func $s unreachable) (start $s) (func (export "f")))
