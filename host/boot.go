@@ -28,6 +28,9 @@ func (h *Host) boot(ctx context.Context) error {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for _, f := range found {
+		if ctx.Err() != nil {
+			break
+		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -36,6 +39,9 @@ func (h *Host) boot(ctx context.Context) error {
 	}
 	wg.Wait()
 	for _, f := range found {
+		if f.entry == nil && f.plugin.Err == nil {
+			f.plugin.Err = context.Cause(ctx)
+		}
 		h.admit(ctx, f)
 	}
 	return nil

@@ -50,8 +50,8 @@ const (
 	StepFetch    Step = "fetch"
 	StepUnpack   Step = "unpack"
 	StepManifest Step = "manifest"
-	StepScript   Step = "install script"
 	StepPlace    Step = "place"
+	StepScript   Step = "install script"
 	StepLoad     Step = "load"
 	StepStore    Step = "store"
 )

@@ -61,10 +61,12 @@ type Host struct {
 	paths paths
 	reg   registry
 
+	life   context.Context // ends when Close begins
+	end    context.CancelFunc
 	ops    sync.WaitGroup // installs, replacements and removals under way
-	stop   chan struct{}  // closed when Close begins
 	beat   sync.WaitGroup // the checkpoint goroutine
 	closer sync.Once
+	closed error // what Close failed with
 }
 
 // paths are the folders of a home.
@@ -91,23 +93,28 @@ func Open(ctx context.Context, o Options) (*Host, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	h := &Host{opts: o, paths: newPaths(o.Home), stop: make(chan struct{})}
+	h := &Host{opts: o, paths: newPaths(o.Home)}
+	h.life, h.end = context.WithCancel(context.Background())
 	h.reg.init()
-	if err := h.boot(ctx); err != nil {
+	err := h.boot(ctx)
+	if err == nil && ctx.Err() != nil {
+		// What was loading when ctx ended is not broken, it was given up.
+		err = errors.Join(ctx.Err(), h.Close(context.WithoutCancel(ctx)))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	h.beat.Go(h.checkpoints)
 	return h, nil
 }
 
-// Close stops taking work, waits for what is under way, ends every module and
-// saves all state. When ctx ends first it forces calls to end and returns its
-// error. Closing twice is fine.
+// Close stops taking work, gives up installations under way, waits for the
+// calls in flight, ends every module and saves all state. When ctx ends first
+// it forces calls to end and returns its error. Closing again returns the same.
 func (h *Host) Close(ctx context.Context) error {
-	var err error
 	h.closer.Do(func() {
-		close(h.stop)
 		h.reg.close()
+		h.end()
 		h.ops.Wait()
 		h.beat.Wait()
 		entries := h.reg.withdrawAll()
@@ -117,9 +124,9 @@ func (h *Host) Close(ctx context.Context) error {
 			wg.Go(func() { errs[i] = e.end(ctx) })
 		}
 		wg.Wait()
-		err = errors.Join(append(errs, h.saveState(), ctx.Err())...)
+		h.closed = errors.Join(append(errs, h.saveState(), ctx.Err())...)
 	})
-	return err
+	return h.closed
 }
 
 // checkpoints saves state until the host closes.
@@ -128,7 +135,7 @@ func (h *Host) checkpoints() {
 	defer t.Stop()
 	for {
 		select {
-		case <-h.stop:
+		case <-h.life.Done():
 			return
 		case <-t.C:
 			if err := h.saveState(); err != nil {

@@ -640,6 +640,7 @@ func TestCloseEndsCalls(t *testing.T) {
 	if _, err := b.Install(context.Background(), b.request("x", "v1", "echo")); !errors.Is(err, host.ErrClosed) {
 		t.Errorf("install after close: %v", err)
 	}
+	b.start()
 }
 
 func TestNearestNames(t *testing.T) {
@@ -673,5 +674,46 @@ func TestStateIsKept(t *testing.T) {
 			t.Fatalf("the store has %d", st.Counter("", "n"))
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestOpenGivesUp(t *testing.T) {
+	b := open(t)
+	b.install("kit", "v1", "version")
+	b.stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	b.rt.BeforeLoad = func(context.Context, host.Bundle) error { cancel(); return ctx.Err() }
+	if h, err := host.Open(ctx, b.opts); h != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", h, err)
+	}
+	b.rt.BeforeLoad = nil
+	b.start()
+	b.want("version", "v1")
+}
+
+// TestCloseGivesUpInstallations: an installation that hangs does not keep the
+// host from closing, and leaves nothing.
+func TestCloseGivesUpInstallations(t *testing.T) {
+	b := open(t)
+	loading := make(chan struct{})
+	b.rt.BeforeLoad = func(ctx context.Context, _ host.Bundle) error {
+		close(loading)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	done := make(chan error)
+	go func() {
+		_, err := b.Install(context.Background(), b.request("kit", "v1", "version"))
+		done <- err
+	}()
+	<-loading
+	if err := b.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err == nil {
+		t.Error("installed after all")
+	}
+	if f := b.files(); len(f) != 0 {
+		t.Errorf("files remain: %v", f)
 	}
 }

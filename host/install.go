@@ -62,7 +62,7 @@ func (h *Host) Remove(ctx context.Context, id ID) error {
 	if err != nil {
 		return err
 	}
-	defer h.end(id)
+	defer h.finish(id)
 	if old == nil {
 		return Errorf(ErrNotFound, "%s: not found", id)
 	}
@@ -98,7 +98,7 @@ func (h *Host) begin(id ID) (*entry, error) {
 	return old, err
 }
 
-func (h *Host) end(id ID) {
+func (h *Host) finish(id ID) {
 	h.reg.finish(id)
 	h.ops.Done()
 }
@@ -157,10 +157,13 @@ func (h *Host) install(ctx context.Context, r Request, admit func(old *entry) er
 	if err != nil {
 		return Plugin{}, &InstallError{r.ID, StepReserve, err}
 	}
-	defer h.end(r.ID)
+	defer h.finish(r.ID)
 	if err := admit(old); err != nil {
 		return Plugin{}, &InstallError{r.ID, StepReserve, err}
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(h.life, func() { cancel(Errorf(ErrClosed, "the host is closing")) })()
 	in := &installation{h: h, req: r, old: old}
 	if err := in.run(ctx); err != nil {
 		return Plugin{}, err
@@ -203,7 +206,7 @@ func (in *installation) run(ctx context.Context) error {
 		{StepStore, in.store},
 	}
 	for _, s := range steps {
-		err := ctx.Err()
+		err := context.Cause(ctx)
 		if err == nil {
 			err = s.do(ctx)
 		}

@@ -1,0 +1,37 @@
+// Package api is the REST API: eKuiper's plugin routes to the byte, and our own
+// for calling functions, on fasthttp.
+//
+// # The story of a request
+//
+// The gate accepts a connection or turns it away. fasthttp reads the header
+// under [Options.HeaderTimeout] and hands over a body that is still a stream.
+// serve finds the route in the one table (routes.go), looks whether the server
+// is closing, checks the token and the origin, and runs the handler. A handler
+// returns an error instead of writing one; errors.go decides its status, code
+// and advice, in one place. Whatever the handler left of the body is read up
+// to a bound, or the connection ends with the answer: the next request never
+// begins inside the last one's body.
+//
+// # What holds
+//
+//   - Only canonical paths exist: nothing is redirected, cleaned or decoded
+//     except inside the {name} segment, which can never hold a slash.
+//   - Nothing of a request outlives its handler uncopied, and no handler passes
+//     a *fasthttp.RequestCtx as a context: calls get the server's own, which
+//     ends when Close has waited long enough.
+//   - A panic of a handler, or of plugin code below it, is the answer 500 of
+//     that request.
+//   - Every answer carries X-Content-Type-Options: nosniff. There are no CORS
+//     headers, and a request by which a page of another origin would change
+//     something is refused.
+//
+// # What it may import
+//
+// The standard library, fasthttp, the JWT library and package host.
+//
+// # How it lives and dies
+//
+// [New] makes a server, [Server.Serve] blocks on one listener and may be called
+// for several, [Server.Close] stops listening, waits for the requests in
+// flight until its context ends and then ends them by force.
+package api

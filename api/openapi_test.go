@@ -1,0 +1,169 @@
+package api_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/vanth-io/vanth/api"
+)
+
+func document(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// The table and the document name the same routes, in the same words.
+func TestDocumentAndTableAgree(t *testing.T) {
+	var documented []string
+	for path, item := range document(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			key := method + " " + path
+			documented = append(documented, key)
+			if doc := api.RouteDoc(key); doc != op.Summary {
+				t.Errorf("%s: the table says %q, the document %q", key, doc, op.Summary)
+			}
+			if exempt := op.Security != nil && len(*op.Security) == 0; exempt != (path == "/" || path == "/ping") {
+				t.Errorf("%s: exempt from tokens: %t", key, exempt)
+			}
+		}
+	}
+	table := api.RouteKeys()
+	slices.Sort(table)
+	slices.Sort(documented)
+	if !slices.Equal(table, documented) {
+		t.Errorf("the table has %q\nthe document %q", table, documented)
+	}
+}
+
+// Real answers of every route and of every kind of error fit the document.
+func TestAnswersFitDocument(t *testing.T) {
+	doc := document(t)
+	router, err := legacy.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ct := range []string{nd, "application/yaml"} {
+		openapi3filter.RegisterBodyDecoder(ct, openapi3filter.FileBodyDecoder)
+	}
+	k := newKit(t, api.Options{CallTimeout: 30 * time.Millisecond, MaxBody: 4 << 10, StopDelay: time.Hour})
+	k.install("kit", all()...)
+	z := string(bundle(t, "second", "v1", "other"))
+	seen := map[string]bool{}
+	for _, c := range []struct {
+		method, path, body, kind, accept string
+		status                           int
+	}{
+		{"GET", "/", "", "", "", 200}, {"POST", "/", "", "", "", 200}, {"GET", "/ping", "", "", "", 200},
+		{"GET", "/stop", "", "", "", 200}, {"POST", "/stop", "", "", "", 200},
+		{"GET", "/plugins/wasm", "", "", "", 200}, {"GET", "/plugins/wasm/kit", "", "", "", 200},
+		{"GET", "/plugins/wasm/none", "", "", "", 404}, {"GET", "/plugins/wasm/a%20b", "", "", "", 400},
+		{"POST", "/plugins/wasm", "{", js, "", 400}, {"POST", "/plugins/wasm", strings.Repeat(" ", 5000), js, "", 413},
+		{"POST", "/plugins/wasm?name=second", z, zipT, "", 400}, {"PUT", "/plugins/wasm/kit", z, zipT, "", 400},
+		{"PUT", "/plugins/wasm/kit", string(bundle(t, "kit", "v2", all()...)), zipT, "", 200},
+		{"DELETE", "/plugins/wasm/none", "", "", "", 400},
+		{"GET", "/functions", "", "", "", 200}, {"GET", "/functions/add", "", "", "", 200}, {"GET", "/functions/none", "", "", "", 404},
+		{"POST", "/functions/echo/call", `{"args":[null]}`, js, "", 200}, {"POST", "/functions/none/call", "", js, "", 404},
+		{"POST", "/functions/echo/call", `{`, js, "", 400}, {"POST", "/functions/add/call", `{"args":[]}`, js, "", 422},
+		{"POST", "/functions/echo/call", strings.Repeat(" ", 5000), js, "", 413}, {"POST", "/functions/busy/call", `{"args":[]}`, js, "", 429},
+		{"POST", "/functions/fail/call", `{"args":[]}`, js, "", 500}, {"POST", "/functions/panics/call", `{"args":[]}`, js, "", 500},
+		{"POST", "/functions/trap/call", `{"args":[]}`, js, "", 502}, {"POST", "/functions/broken/call", `{"args":[]}`, js, "", 503},
+		{"POST", "/functions/slow/call", `{"args":[9999]}`, js, "", 504}, {"POST", "/functions/odd/call", `{"args":[]}`, js, "", 500},
+		{"POST", "/functions/add/batch", "[[1,2],[3]]", js, "", 200}, {"POST", "/functions/add/batch", "[[1,2],[3]]", js, js, 200},
+		{"POST", "/functions/add/batch", "x", js, "", 400}, {"POST", "/functions/none/batch", "x", js, "", 404},
+		{"POST", "/functions/add/batch", strings.Repeat(" ", 5000), js, "", 413},
+		{"GET", "/metrics", "", "", "", 200}, {"GET", "/openapi.yaml", "", "", "", 200},
+		{"POST", "/plugins/wasm?name=kit2", string(pack(t, map[string]string{"kit2.json": `{"version":"1","sources":["s"]}`, "kit2.wasm": "ok"})), zipT, "", 201},
+		{"GET", "/plugins/wasm", "", "", "", 200},
+		{"DELETE", "/plugins/wasm/kit", "", "", "", 200},
+	} {
+		req, err := http.NewRequest(c.method, "http://"+k.addr+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", c.kind)
+		req.Header.Set("Accept", c.accept)
+		route, params, err := router.FindRoute(&http.Request{Method: c.method, URL: req.URL})
+		if err != nil {
+			t.Fatalf("%s %s: %v", c.method, c.path, err)
+		}
+		seen[c.method+" "+route.Path] = true
+		resp, err := k.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fits(t, req, resp, route, params); got.status != c.status {
+			t.Errorf("%s %s: found %d %s, expected %d", c.method, c.path, got.status, got.body, c.status)
+		}
+	}
+	for _, key := range api.RouteKeys() {
+		if !seen[key] {
+			t.Errorf("no answer of %s was compared", key)
+		}
+	}
+}
+
+func fits(t *testing.T, req *http.Request, resp *http.Response, route *routers.Route, params map[string]string) reply {
+	t.Helper()
+	got := read(t, resp)
+	if err := compare(t, req, got, route, params); err != nil {
+		t.Errorf("%s %s: %d %q: %v", req.Method, req.URL.Path, got.status, got.body, err)
+	}
+	return got
+}
+
+func compare(t *testing.T, req *http.Request, got reply, route *routers.Route, params map[string]string) error {
+	t.Helper()
+	return openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route},
+		Status:                 got.status, Header: got.header, Body: io.NopCloser(bytes.NewReader([]byte(got.body))),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	})
+}
+
+// The comparison can fail: each of these answers is wrong in one way.
+func TestComparisonCatches(t *testing.T) {
+	router, err := legacy.NewRouter(document(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []struct {
+		method, path, kind, body string
+		status                   int
+	}{
+		{"POST", "/functions/x/call", js, `{"result":1,"more":2}`, 200},
+		{"POST", "/functions/x/call", js, `{"error":"6001","message":"x"}`, 400},
+		{"POST", "/functions/x/call", "text/html", `{"result":1}`, 200},
+		{"POST", "/functions/x/call", js, `{"error":6007,"message":"no Retry-After"}`, 429},
+		{"GET", "/plugins/wasm", js, `[{"name":"x"}]`, 200},
+		{"GET", "/functions/x", js, `{}`, 200},
+	} {
+		req, err := http.NewRequest(wrong.method, "http://x"+wrong.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		route, params, err := router.FindRoute(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := reply{wrong.status, http.Header{"Content-Type": {wrong.kind}}, wrong.body}
+		if compare(t, req, got, route, params) == nil {
+			t.Errorf("%s %s: %d %s passed", wrong.method, wrong.path, wrong.status, wrong.body)
+		}
+	}
+}

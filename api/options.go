@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/vanth-io/vanth/host"
+)
+
+// Host is what the API needs of the host; *host.Host is one.
+type Host interface {
+	List(host.Class) []host.Plugin
+	Get(host.ID) (host.Plugin, error)
+	Install(context.Context, host.Request) (host.Plugin, error)
+	Replace(context.Context, host.Request) (host.Plugin, error)
+	Remove(context.Context, host.ID) error
+
+	Functions() []host.FunctionDesc
+	FunctionNamed(name string) (host.FunctionDesc, error)
+	Function(name string) (*host.Handle, error)
+}
+
+// Options configure a Server. Zero values mean the defaults stated.
+type Options struct {
+	// Version is shown by GET /.
+	Version string
+	// MaxBody bounds a JSON or NDJSON body, in bytes. Default 16 MiB.
+	MaxBody int64
+	// MaxPackage bounds an uploaded package, in bytes. Default 64 MiB.
+	MaxPackage int64
+	// MaxConns bounds the connections of all listeners together. Default 4096.
+	MaxConns int
+
+	// HeaderTimeout bounds the time from a request's first byte to the end of
+	// its header, TLS handshake included. Default 10 s.
+	HeaderTimeout time.Duration
+	// ReadTimeout bounds reading the body. Default 5 min.
+	ReadTimeout time.Duration
+	// WriteTimeout bounds writing the answer; for a batch, each part of it.
+	// Default 5 min.
+	WriteTimeout time.Duration
+	// IdleTimeout bounds the wait for the next request of a connection.
+	// Default 60 s.
+	IdleTimeout time.Duration
+	// CallTimeout is a ceiling on one function call, and on each row of a
+	// batch. Default none: the runtime's own limit rules, and the call path
+	// does without a timer.
+	CallTimeout time.Duration
+
+	// Auth demands a token on every route but / and /ping; nil demands none.
+	Auth *Auth
+	// CertFile and KeyFile (PEM, both or none) make every listener but Unix
+	// sockets speak HTTPS only.
+	CertFile, KeyFile string
+
+	// Log takes what no client is there to hear. Default: nowhere.
+	Log *slog.Logger
+	// Stop is called once, StopDelay after /stop was answered. It may call
+	// Close. Default: nothing happens.
+	Stop func()
+	// StopDelay leaves time for the answer to arrive. Default 1 s.
+	StopDelay time.Duration
+}
+
+// Auth is eKuiper's token check.
+type Auth struct {
+	// Keys is the folder of the PEM public keys that tokens name as issuer.
+	Keys string
+}
+
+func (o *Options) fill() {
+	positive(&o.MaxBody, 16<<20)
+	positive(&o.MaxPackage, 64<<20)
+	positive(&o.MaxConns, 4096)
+	positive(&o.HeaderTimeout, 10*time.Second)
+	positive(&o.ReadTimeout, 5*time.Minute)
+	positive(&o.WriteTimeout, 5*time.Minute)
+	positive(&o.IdleTimeout, time.Minute)
+	positive(&o.StopDelay, time.Second)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Stop == nil {
+		o.Stop = func() {}
+	}
+}
+
+func positive[T int | int64 | time.Duration](v *T, otherwise T) {
+	if *v <= 0 {
+		*v = otherwise
+	}
+}
+
+// tls loads the certificate; nil when none is configured.
+func (o *Options) tls() (*tls.Config, error) {
+	if o.CertFile == "" && o.KeyFile == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("restTls: certfile %q, keyfile %q: %w", o.CertFile, o.KeyFile, err)
+	}
+	return &tls.Config{
+		Certificates: []tls.Certificate{cert},
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"http/1.1"},
+	}, nil
+}

@@ -1,0 +1,144 @@
+package api
+
+import (
+	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
+
+	"github.com/valyala/fasthttp"
+	"github.com/vanth-io/vanth/host"
+)
+
+// maxField bounds a field of a form, in bytes.
+const maxField = 4 << 10
+
+// request reads what is to be installed: eKuiper's JSON, the package itself
+// (application/zip), or a form that holds it. A package is not read here but by
+// the host, straight from the connection. name is that of the path, "" for
+// none; a body that names no plugin gets it.
+func (c class) request(s *Server, r *request, name string) (host.Request, error) {
+	kind, params, _ := mime.ParseMediaType(string(r.ctx.Request.Header.ContentType()))
+	var req host.Request
+	var err error
+	switch kind {
+	case "application/zip", "application/x-zip-compressed":
+		query := r.ctx.QueryArgs()
+		req.ID.Name = string(query.Peek("name"))
+		req.SHA256 = string(query.Peek("sha256"))
+		req.Archive = &r.body
+		err = r.body.limit(s.opts.MaxPackage)
+	case "multipart/form-data":
+		if err = r.body.limit(s.opts.MaxPackage + 64<<10); err == nil {
+			req, err = readForm(multipart.NewReader(&r.body, params["boundary"]))
+		}
+	default:
+		// eKuiper takes any content type for JSON.
+		if err = r.body.limit(s.opts.MaxBody); err == nil {
+			req, err = c.decode(&r.body)
+		}
+	}
+	req.ID.Class = c.name
+	if req.ID.Name = trimName(req.ID.Name); req.ID.Name == "" {
+		req.ID.Name = name
+	}
+	return req, err
+}
+
+// decode reads eKuiper's JSON as eKuiper does: names in any case, unknown ones
+// ignored, only the first value.
+func (c class) decode(body io.Reader) (host.Request, error) {
+	// The type's name is in the sentences of encoding/json, and so in eKuiper's.
+	type IOPlugin struct {
+		Name       string   `json:"name"`
+		File       string   `json:"file"`
+		ShellParas []string `json:"shellParas"`
+		SHA256     string   `json:"sha256"`
+	}
+	var p IOPlugin
+	if err := json.NewDecoder(body).Decode(&p); err != nil {
+		if _, own := err.(*failure); own { //nolint:errorlint // encoding/json passes a reader's error on as it is
+			return host.Request{}, err
+		}
+		return host.Request{}, undefined("Invalid body: Error decoding the " + c.words + " json: " + err.Error())
+	}
+	return host.Request{
+		ID: host.ID{Name: p.Name}, URL: p.File, ShellParas: p.ShellParas, SHA256: p.SHA256,
+	}, nil
+}
+
+// readForm reads the fields up to the package, which therefore stands last.
+func readForm(form *multipart.Reader) (host.Request, error) {
+	var req host.Request
+	for {
+		part, err := form.NextRawPart()
+		if err == io.EOF {
+			return req, failf(problemMalformed, "form: found no field file, expected the package in it")
+		}
+		if err != nil {
+			return req, formFault(err)
+		}
+		switch field := part.FormName(); field {
+		case "file", "uploadFile":
+			req.Archive = &lastPart{form, part}
+			return req, nil
+		case "name", "sha256", "shellParas":
+			b, err := io.ReadAll(io.LimitReader(part, maxField+1))
+			if err != nil {
+				return req, formFault(err)
+			}
+			if len(b) > maxField {
+				return req, failf(problemBodySize, "form: field %s: found more than %d bytes, expected at most that", field, maxField)
+			}
+			switch field {
+			case "name":
+				req.ID.Name = string(b)
+			case "sha256":
+				req.SHA256 = string(b)
+			default:
+				req.ShellParas = append(req.ShellParas, string(b))
+			}
+		default:
+			return req, failf(problemMalformed, "form: found field %.64q, expected name, sha256, shellParas and then file", field)
+		}
+	}
+}
+
+// formFault keeps what the body itself said.
+func formFault(err error) error {
+	if judge(err) != problemInternal {
+		return err
+	}
+	return failf(problemMalformed, "form: %v", err)
+}
+
+// lastPart is the package in a form. It fails when a field follows that would
+// have had to be known before: a digest that comes late would go unchecked.
+type lastPart struct {
+	form *multipart.Reader
+	part *multipart.Part
+}
+
+func (l *lastPart) Read(p []byte) (int, error) {
+	n, err := l.part.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	if err != io.EOF {
+		return n, formFault(err)
+	}
+	switch next, err := l.form.NextRawPart(); {
+	case err == io.EOF:
+		return n, io.EOF
+	case err != nil:
+		return n, formFault(err)
+	default:
+		return n, failf(problemMalformed, "form: found field %.64q after the package, expected the package to be the last field", next.FormName())
+	}
+}
+
+// openAPI serves the description of this API.
+func openAPI(_ *Server, r *request) error {
+	r.write(fasthttp.StatusOK, "application/yaml", openAPIDocument)
+	return nil
+}

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"github.com/valyala/fasthttp"
+)
+
+// Content types, in the spelling that eKuiper's clients see.
+const (
+	contentJSON  = "application/json"
+	contentLines = "application/x-ndjson"
+	contentText  = "text/plain; charset=utf-8"
+)
+
+// keepBytes is how big a buffer may be to be used again.
+const keepBytes = 256 << 10
+
+// request is a request on its way through its handler, with the buffers that
+// handlers use again and again. A batch keeps it until its last row.
+type request struct {
+	ctx   *fasthttp.RequestCtx
+	route *route
+	name  []byte // of the path, decoded; valid while the handler runs
+	body  body
+	kept  bool // something else gives it back
+
+	in   []byte // the body, where it is read whole
+	out  []byte
+	args []any
+}
+
+func (r *request) begin(ctx *fasthttp.RequestCtx) {
+	r.ctx = ctx
+	r.body.begin(ctx)
+}
+
+// reset forgets everything but the buffers, and those when they grew big.
+func (r *request) reset() {
+	clear(r.args[:cap(r.args)])
+	*r = request{in: r.in[:0], out: r.out[:0], args: r.args[:0]}
+	if cap(r.in) > keepBytes {
+		r.in = nil
+	}
+	if cap(r.out) > keepBytes {
+		r.out = nil
+	}
+	if cap(r.args) > 256 {
+		r.args = nil
+	}
+}
+
+// write answers; body is copied.
+func (r *request) write(status int, kind string, body []byte) {
+	r.ctx.Response.SetStatusCode(status)
+	r.ctx.Response.Header.SetContentType(kind)
+	r.ctx.Response.ResetBody()
+	r.ctx.Response.AppendBody(body)
+}
+
+// text answers with a sentence.
+func (r *request) text(status int, sentence string) error {
+	r.out = append(r.out[:0], sentence...)
+	r.write(status, contentText, r.out)
+	return nil
+}
+
+// json answers with what is in r.out.
+func (r *request) json() error {
+	r.write(fasthttp.StatusOK, contentJSON, r.out)
+	return nil
+}
+
+// readBody reads the whole body into r.in.
+func (r *request) readBody(limit int64) error {
+	if err := r.body.limit(limit); err != nil {
+		return err
+	}
+	var err error
+	r.in, err = r.body.appendTo(r.in[:0])
+	return err
+}

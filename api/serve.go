@@ -1,0 +1,114 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"runtime/debug"
+
+	"github.com/valyala/fasthttp"
+)
+
+// serve is the one wrapper: it finds the route, admits the request, runs the
+// handler and turns what it returns into an answer.
+func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+	r, _ := s.requests.Get().(*request)
+	r.begin(ctx)
+	ctx.Response.Header.SetCanonical(strNosniff, strNosniffValue)
+	defer s.finish(r)
+
+	res, name := s.table.find(ctx.URI().PathOriginal())
+	if res == nil {
+		_ = r.text(fasthttp.StatusNotFound, "404 page not found\n")
+		return
+	}
+	r.name = name
+	if r.route = res.method(ctx.Method()); r.route == nil {
+		ctx.Response.Header.Set(fasthttp.HeaderAllow, res.allow)
+		ctx.Response.SetStatusCode(fasthttp.StatusMethodNotAllowed)
+		return
+	}
+	if !s.admit(r) {
+		return
+	}
+	if err := r.route.handle(s, r); err != nil {
+		s.refuse(r, err)
+	}
+}
+
+// admit asks the questions that come before any handler.
+func (s *Server) admit(r *request) bool {
+	if s.closing.Load() {
+		r.ctx.SetConnectionClose()
+		s.refuse(r, &failure{problemClosing, "the server is closing"})
+		return false
+	}
+	if s.keys != nil && !r.route.is(open) {
+		if text := s.keys.check(r.ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)); text != "" {
+			r.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, "Bearer")
+			_ = r.text(fasthttp.StatusUnauthorized, text+"\n")
+			return false
+		}
+	}
+	if !r.route.is(safe) && foreign(r.ctx) {
+		s.refuse(r, &failure{problemOrigin, "found a request that a page of another origin made"})
+		return false
+	}
+	return true
+}
+
+// foreign reports whether a browser sent the request for a page of another
+// origin. eKuiper's routes take any content type, so no preflight would stop
+// such a page from installing plugins on a host that demands no token.
+func foreign(ctx *fasthttp.RequestCtx) bool {
+	if site := ctx.Request.Header.Peek("Sec-Fetch-Site"); len(site) > 0 {
+		return string(site) != "same-origin" && string(site) != "none"
+	}
+	origin := ctx.Request.Header.Peek(fasthttp.HeaderOrigin)
+	if len(origin) == 0 {
+		return false
+	}
+	_, at, ok := bytes.Cut(origin, []byte("://"))
+	return !ok || !bytes.EqualFold(at, ctx.Host())
+}
+
+// finish ends a request: after a panic with an answer, and always with a
+// connection that stands at the next request or is closed.
+func (s *Server) finish(r *request) {
+	if p := recover(); p != nil {
+		s.opts.Log.Error("handler panicked", "path", string(r.ctx.Path()), "panic", p, "stack", string(debug.Stack()))
+		r.ctx.Response.Reset()
+		r.ctx.Response.Header.SetCanonical(strNosniff, strNosniffValue)
+		r.ctx.SetConnectionClose()
+		r.kept = false
+		s.refuse(r, &failure{problemInternal, "internal error: it was logged"})
+	}
+	if !r.body.drain() {
+		r.ctx.SetConnectionClose()
+	}
+	if !r.kept {
+		r.reset()
+		s.requests.Put(r)
+	}
+}
+
+// malformed answers what never became a request.
+func (s *Server) malformed(ctx *fasthttp.RequestCtx, err error) {
+	f := &failure{problemMalformed, "request: found what is not HTTP/1.1: " + err.Error()}
+	if _, ok := errors.AsType[*fasthttp.ErrSmallBuffer](err); ok {
+		f = &failure{problemHeaderSize, "header: found more than 8 KiB, expected at most that"}
+	} else if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
+		f = &failure{problemSlow, "header: found no end of it before the time was up"}
+	} else if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		f = &failure{problemBodySize, "body: found more than is accepted"}
+	}
+	ctx.Response.Reset()
+	ctx.Response.Header.SetCanonical(strNosniff, strNosniffValue)
+	s.refuse(&request{ctx: ctx}, f)
+}
+
+// The header that keeps browsers from guessing a content type.
+var (
+	strNosniff      = []byte("X-Content-Type-Options")
+	strNosniffValue = []byte("nosniff")
+)

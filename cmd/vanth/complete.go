@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vanth-io/vanth/host"
+)
+
+// completePlugins proposes the plugins of the class that the server has.
+func (g *globals) completePlugins(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	class, _ := cmd.Flags().GetString("class")
+	return g.complete(cmd, args, "plugins", class)
+}
+
+// completeFunctions proposes the functions that the server has.
+func (g *globals) completeFunctions(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return g.complete(cmd, args, "functions")
+}
+
+// complete proposes names for a first argument, when a server answers at once.
+func (g *globals) complete(cmd *cobra.Command, args []string, path ...string) ([]string, cobra.ShellCompDirective) {
+	const patience = time.Second
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	c, err := g.client()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := contextOf(cmd, patience)
+	defer cancel()
+	b, err := c.do(ctx, request{method: "GET", path: path})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	list, err := objects(b)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, o := range list {
+		var name string
+		if json.Unmarshal(o["name"], &name) == nil && host.CheckName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is everything an operator decides. It is complete and checked when
+// [Load] returned it; paths are absolute.
+type Config struct {
+	Basic  Basic
+	WASM   WASM
+	Limits Limits
+}
+
+// Basic is the section basic.
+type Basic struct {
+	RestIP         string // "" for no TCP listener
+	RestPort       int    // 0 for any free one
+	RestSocket     string // "" for no Unix socket
+	CertFile       string // both or none
+	KeyFile        string
+	Authentication bool
+	Insecure       bool
+	AuditLog       bool
+
+	PrivateNet           bool
+	ExternalFiles        bool
+	InstallScript        string // refuse, allow
+	InstallScriptTimeout time.Duration
+
+	LogLevel string // debug, info, warn, error, fatal, panic
+	Debug    bool
+
+	StopTimeout time.Duration
+}
+
+// WASM is the section wasm.
+type WASM struct {
+	CallTimeout  time.Duration
+	StartTimeout time.Duration
+	MemoryMiB    int
+	PoolMin      int
+	PoolMax      int // 0 for twice GOMAXPROCS
+	PoolIdle     time.Duration
+	PoolWait     time.Duration
+	Engine       string // auto, compiler, interpreter
+	Grants       []string
+	Trusted      []string
+}
+
+// Limits is the section limits.
+type Limits struct {
+	PackageMiB      int
+	UnpackedMiB     int
+	BodyMiB         int
+	FetchTimeout    time.Duration
+	LoadTimeout     time.Duration
+	StateCheckpoint time.Duration
+	Drain           time.Duration
+}
+
+// Default returns the configuration of an empty file. The shipped kuiper.yaml
+// says the same.
+func Default() Config {
+	return Config{
+		Basic: Basic{
+			RestIP: "127.0.0.1", RestPort: 9081,
+			InstallScript: "refuse", InstallScriptTimeout: 5 * time.Minute,
+			LogLevel: "info", StopTimeout: 10 * time.Second,
+		},
+		WASM: WASM{
+			CallTimeout: time.Second, StartTimeout: 10 * time.Second, MemoryMiB: 16,
+			PoolMin: 1, PoolIdle: time.Minute, PoolWait: 100 * time.Millisecond,
+			Engine: "auto", Grants: []string{"state", "clock", "random"}, Trusted: []string{},
+		},
+		Limits: Limits{
+			PackageMiB: 64, UnpackedMiB: 512, BodyMiB: 16,
+			FetchTimeout: 5 * time.Minute, LoadTimeout: 2 * time.Minute,
+			StateCheckpoint: time.Second, Drain: 5 * time.Second,
+		},
+	}
+}
+
+// Level is the least level that is logged.
+func (b *Basic) Level() slog.Level {
+	if b.Debug {
+		return slog.LevelDebug
+	}
+	switch b.LogLevel {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error", "fatal", "panic":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}

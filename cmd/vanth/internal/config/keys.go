@@ -1,0 +1,76 @@
+package config
+
+import (
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// key is one key of the configuration: how it is spelled and how its value
+// gets into a Config. set returns an error that says what was found and what
+// was expected.
+type key struct {
+	name string
+	set  func(*Config, *yaml.Node) error
+	list bool // the value is a list
+}
+
+// keys is the one table of what can be configured.
+func keys() []key {
+	const (
+		year = 365 * 24 * time.Hour
+		tiny = time.Millisecond
+	)
+	return []key{
+		text("basic.restIp", addressShape, func(c *Config) *string { return &c.Basic.RestIP }),
+		integer("basic.restPort", 0, 65535, func(c *Config) *int { return &c.Basic.RestPort }),
+		text("basic.restSocket", anyShape, func(c *Config) *string { return &c.Basic.RestSocket }),
+		text("basic.restTls.certfile", anyShape, func(c *Config) *string { return &c.Basic.CertFile }),
+		text("basic.restTls.keyfile", anyShape, func(c *Config) *string { return &c.Basic.KeyFile }),
+		boolean("basic.authentication", func(c *Config) *bool { return &c.Basic.Authentication }),
+		boolean("basic.insecure", func(c *Config) *bool { return &c.Basic.Insecure }),
+		boolean("basic.enableRestAuditLog", func(c *Config) *bool { return &c.Basic.AuditLog }),
+		boolean("basic.enablePrivateNet", func(c *Config) *bool { return &c.Basic.PrivateNet }),
+		boolean("basic.allowExternalFileAccess", func(c *Config) *bool { return &c.Basic.ExternalFiles }),
+		choice("basic.installScript", []string{"refuse", "allow"}, func(c *Config) *string { return &c.Basic.InstallScript }),
+		duration("basic.installScriptTimeout", tiny, year, func(c *Config) *time.Duration { return &c.Basic.InstallScriptTimeout }),
+		choice("basic.logLevel", []string{"debug", "info", "warn", "error", "fatal", "panic"}, func(c *Config) *string { return &c.Basic.LogLevel }),
+		boolean("basic.debug", func(c *Config) *bool { return &c.Basic.Debug }),
+		duration("basic.gracefulShutdownTimeout", tiny, year, func(c *Config) *time.Duration { return &c.Basic.StopTimeout }),
+
+		duration("wasm.callTimeout", tiny, year, func(c *Config) *time.Duration { return &c.WASM.CallTimeout }),
+		duration("wasm.startTimeout", tiny, year, func(c *Config) *time.Duration { return &c.WASM.StartTimeout }),
+		integer("wasm.memoryMiB", 1, 4096, func(c *Config) *int { return &c.WASM.MemoryMiB }),
+		integer("wasm.poolMin", 1, 100_000, func(c *Config) *int { return &c.WASM.PoolMin }),
+		integer("wasm.poolMax", 0, 100_000, func(c *Config) *int { return &c.WASM.PoolMax }),
+		duration("wasm.poolIdle", tiny, year, func(c *Config) *time.Duration { return &c.WASM.PoolIdle }),
+		duration("wasm.poolWait", tiny, year, func(c *Config) *time.Duration { return &c.WASM.PoolWait }),
+		choice("wasm.engine", []string{"auto", "compiler", "interpreter"}, func(c *Config) *string { return &c.WASM.Engine }),
+		words("wasm.grants", grantShape, func(c *Config) *[]string { return &c.WASM.Grants }),
+		words("wasm.trusted", pluginShape, func(c *Config) *[]string { return &c.WASM.Trusted }),
+
+		integer("limits.packageMiB", 1, 1<<20, func(c *Config) *int { return &c.Limits.PackageMiB }),
+		integer("limits.unpackedMiB", 1, 1<<20, func(c *Config) *int { return &c.Limits.UnpackedMiB }),
+		// A body is held in memory, whose size is an int32 on small machines.
+		integer("limits.bodyMiB", 1, 1024, func(c *Config) *int { return &c.Limits.BodyMiB }),
+		duration("limits.fetchTimeout", tiny, year, func(c *Config) *time.Duration { return &c.Limits.FetchTimeout }),
+		duration("limits.loadTimeout", tiny, year, func(c *Config) *time.Duration { return &c.Limits.LoadTimeout }),
+		duration("limits.stateCheckpoint", tiny, year, func(c *Config) *time.Duration { return &c.Limits.StateCheckpoint }),
+		duration("limits.drain", tiny, year, func(c *Config) *time.Duration { return &c.Limits.Drain }),
+	}
+}
+
+// foreign lists eKuiper's keys and sections that load and do nothing here, in
+// lower case.
+func foreign() []string {
+	return []string{
+		"portable", "rule", "sink", "source", "store", "opentelemetry", "hot", "connection",
+		"basic.pluginhosts", "basic.consolelog", "basic.filelog", "basic.logdisabletimestamp",
+		"basic.syslog", "basic.rotatetime", "basic.maxage", "basic.rotatesize", "basic.rotatecount",
+		"basic.ip", "basic.port", "basic.timezone", "basic.prometheus", "basic.prometheusport",
+		"basic.pprof", "basic.pprofip", "basic.pprofport", "basic.ignorecase", "basic.sql",
+		"basic.rulepatrolinterval", "basic.enableopenziti", "basic.aeskey", "basic.connection",
+		"basic.resourceprofileconfig", "basic.metricsdumpconfig", "basic.cfgstoragetype",
+		"basic.enableresourceprofiling",
+	}
+}

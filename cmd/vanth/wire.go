@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/vanth-io/vanth/api"
+	"github.com/vanth-io/vanth/cmd/vanth/internal/config"
+	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/store"
+	"github.com/vanth-io/vanth/wasm"
+)
+
+// server is everything that runs, wired.
+type server struct {
+	host      *host.Host
+	api       *api.Server
+	listeners []net.Listener
+	stopAsked chan struct{} // closed when a client asks for a stop
+	serving   sync.WaitGroup
+	closers   []closer // in the order of opening
+}
+
+// closer ends one opened part.
+type closer struct {
+	name  string
+	close func(context.Context) error
+}
+
+// open opens the parts in order. On an error those that were opened are closed
+// again, in reverse.
+func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (_ *server, err error) {
+	s := &server{stopAsked: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Basic.StopTimeout)
+			defer cancel()
+			err = errors.Join(err, s.close(clean))
+		}
+	}()
+	kept, err := store.Open(filepath.Join(home, "data", "vanth.db"))
+	if err != nil {
+		return nil, err
+	}
+	s.opened("store", func(context.Context) error { return kept.Close() })
+
+	runtime, err := wasm.New(ctx, wasmOptions(home, c, log))
+	if err != nil {
+		return nil, err
+	}
+	s.opened("wasm", runtime.Close)
+
+	o := hostOptions(home, c, log)
+	o.Store, o.Runtimes = kept, []host.Runtime{runtime}
+	if s.host, err = host.Open(ctx, o); err != nil {
+		return nil, err
+	}
+	s.opened("host", s.host.Close)
+
+	if s.api, err = api.New(s.host, apiOptions(home, c, log, sync.OnceFunc(func() { close(s.stopAsked) }))); err != nil {
+		return nil, err
+	}
+	s.opened("api", s.api.Close)
+
+	if s.listeners, err = listen(ctx, c.Basic); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) opened(name string, end func(context.Context) error) {
+	s.closers = append(s.closers, closer{name, end})
+}
+
+// run serves on every listener and returns at once; the channel gets the first
+// failure. close waits for what run started.
+func (s *server) run() <-chan error {
+	failed := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		s.serving.Go(func() {
+			if err := s.api.Serve(l); err != nil {
+				failed <- fmt.Errorf("%s: %w", l.Addr(), err)
+			}
+		})
+	}
+	return failed
+}
+
+// close ends the parts in the reverse order of opening. All are ended, also
+// when one reports an error.
+func (s *server) close(ctx context.Context) error {
+	var errs []error
+	for _, c := range slices.Backward(s.closers) {
+		if err := c.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop: %s: %w", c.name, err))
+		}
+		if c.name == "api" {
+			closeAll(s.listeners)
+			s.serving.Wait()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// plugins counts the plugins that serve and those that do not.
+func (s *server) plugins() (running, broken int) {
+	for _, c := range []host.Class{host.ClassWASM, host.ClassPortables, host.ClassFunctions, host.ClassSources, host.ClassSinks} {
+		for _, p := range s.host.List(c) {
+			if p.Err != nil {
+				broken++
+			} else {
+				running++
+			}
+		}
+	}
+	return running, broken
+}
+
+func hostOptions(home string, c config.Config, log *slog.Logger) host.Options {
+	return host.Options{
+		Home: home, Log: log, Checkpoint: c.Limits.StateCheckpoint, Drain: c.Limits.Drain,
+		Install: host.InstallPolicy{
+			MaxPackage:    int64(c.Limits.PackageMiB) << 20,
+			MaxUnpacked:   int64(c.Limits.UnpackedMiB) << 20,
+			FetchTimeout:  c.Limits.FetchTimeout,
+			LoadTimeout:   c.Limits.LoadTimeout,
+			PrivateNet:    c.Basic.PrivateNet,
+			ExternalFiles: c.Basic.ExternalFiles,
+			Scripts:       c.Basic.InstallScript == "allow",
+			ScriptTimeout: c.Basic.InstallScriptTimeout,
+		},
+	}
+}
+
+func wasmOptions(home string, c config.Config, log *slog.Logger) wasm.Options {
+	return wasm.Options{
+		CacheDir:    filepath.Join(home, "data", "cache", "wasm"),
+		CallTimeout: c.WASM.CallTimeout, StartTimeout: c.WASM.StartTimeout, MemoryMiB: c.WASM.MemoryMiB,
+		PoolMin: c.WASM.PoolMin, PoolMax: c.WASM.PoolMax, PoolIdle: c.WASM.PoolIdle, PoolWait: c.WASM.PoolWait,
+		Engine: c.WASM.Engine, Grants: c.WASM.Grants, Trusted: c.WASM.Trusted, Log: log,
+	}
+}
+
+func apiOptions(home string, c config.Config, log *slog.Logger, stop func()) api.Options {
+	o := api.Options{
+		Version:    thisBuild().Version,
+		MaxBody:    int64(c.Limits.BodyMiB) << 20,
+		MaxPackage: int64(c.Limits.PackageMiB) << 20,
+		CertFile:   c.Basic.CertFile, KeyFile: c.Basic.KeyFile,
+		Stop: stop, Log: log,
+	}
+	if c.Basic.Authentication {
+		o.Auth = &api.Auth{Keys: filepath.Join(home, "etc", "mgmt")}
+	}
+	return o
+}
