@@ -108,6 +108,9 @@ func BenchmarkBytes(b *testing.B) {
 	})
 }
 
+// built keeps what the floor builds from being optimised away.
+var built map[string]any
+
 func row() map[string]any {
 	return map[string]any{
 		"id": int64(42), "name": "sensor-17", "temperature": 21.5, "humidity": 0.4,
@@ -121,9 +124,7 @@ func BenchmarkMap(b *testing.B) {
 	b.Run("build", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if len(row()) != 8 {
-				b.Fatal()
-			}
+			built = row()
 		}
 	})
 	both(b, func(b *testing.B, h *host.Host) {

@@ -67,8 +67,16 @@ func TestConform(t *testing.T) {
 		t       Type
 		v, want any
 	}{
-		{TypeF64, int64(3), 3.0}, {TypeI64, 3.0, int64(3)}, {TypeI32, int64(-7), int64(-7)}, {TypeU32, int64(7), int64(7)},
-		{TypeBool, true, true}, {TypeString, "x", "x"}, {TypeAny, []any{}, []any{}}, {TypeF32, 0.5, 0.5}, {TypeMap, 1.0, nil}, {TypeBytes, "x", nil},
+		{TypeF64, int64(3), 3.0},
+		{TypeI64, 3.0, int64(3)},
+		{TypeI32, int64(-7), int64(-7)},
+		{TypeU32, int64(7), int64(7)},
+		{TypeBool, true, true},
+		{TypeString, "x", "x"},
+		{TypeAny, []any{}, []any{}},
+		{TypeF32, 0.5, 0.5},
+		{TypeMap, 1.0, nil},
+		{TypeBytes, "x", nil},
 	} {
 		got, err := c.t.Conform(c.v)
 		if (err != nil) != (c.want == nil) || !reflect.DeepEqual(got, c.want) {

@@ -48,8 +48,10 @@ type Options struct {
 
 func (o *Options) fill() error {
 	defaults := []struct{ value, to *time.Duration }{
-		{ptr(time.Second), &o.CallTimeout}, {ptr(10 * time.Second), &o.StartTimeout},
-		{ptr(60 * time.Second), &o.PoolIdle}, {ptr(100 * time.Millisecond), &o.PoolWait},
+		{ptr(time.Second), &o.CallTimeout},
+		{ptr(10 * time.Second), &o.StartTimeout},
+		{ptr(60 * time.Second), &o.PoolIdle},
+		{ptr(100 * time.Millisecond), &o.PoolWait},
 	}
 	for _, d := range defaults {
 		if *d.to <= 0 {

@@ -103,45 +103,87 @@ func TestCommands(t *testing.T) {
 		want   seen
 		out    string
 	}{
-		{"list", "plugin list", 200, plugins, seen{Method: "GET", Path: "/plugins/wasm"},
+		{
+			"list", "plugin list", 200, plugins,
+			seen{Method: "GET", Path: "/plugins/wasm"},
 			"NAME  VERSION  FUNCTIONS  STATUS   ERRMSG\n" +
 				"geo   1.0      a,b        running  -\n" +
-				"bad   2        -          broken   no memory ?[2J\n"},
-		{"list of a class", "plugin list --class portables", 200, "[]", seen{Method: "GET", Path: "/plugins/portables"},
-			"NAME  VERSION  FUNCTIONS  STATUS  ERRMSG\n"},
-		{"list of names", "plugin list", 200, `["x"]`, seen{Method: "GET", Path: "/plugins/wasm"},
-			"NAME  VERSION  FUNCTIONS  STATUS  ERRMSG\nx     -        -          -       -\n"},
-		{"list as JSON", "plugin list -o json", 200, `[{"b":1,"a":"<"}]`, seen{Method: "GET", Path: "/plugins/wasm"},
-			"[\n  {\n    \"b\": 1,\n    \"a\": \"<\"\n  }\n]\n"},
-		{"describe", "plugin describe geo", 200, `{"name":"geo","z":1,"functions":["a"],"sig":{"b":[1, 2]}}`, seen{Method: "GET", Path: "/plugins/wasm/geo"},
-			"name:       geo\nz:          1\nfunctions:  a\nsig:        {\"b\":[1,2]}\n"},
-		{"delete", "plugin delete geo", 200, "wasm plugin geo is deleted", seen{Method: "DELETE", Path: "/plugins/wasm/geo"},
-			"wasm plugin geo is deleted\n"},
+				"bad   2        -          broken   no memory ?[2J\n",
+		},
+		{
+			"list of a class", "plugin list --class portables", 200, "[]",
+			seen{Method: "GET", Path: "/plugins/portables"},
+			"NAME  VERSION  FUNCTIONS  STATUS  ERRMSG\n",
+		},
+		{
+			"list of names", "plugin list", 200, `["x"]`,
+			seen{Method: "GET", Path: "/plugins/wasm"},
+			"NAME  VERSION  FUNCTIONS  STATUS  ERRMSG\nx     -        -          -       -\n",
+		},
+		{
+			"list as JSON", "plugin list -o json", 200, `[{"b":1,"a":"<"}]`,
+			seen{Method: "GET", Path: "/plugins/wasm"},
+			"[\n  {\n    \"b\": 1,\n    \"a\": \"<\"\n  }\n]\n",
+		},
+		{
+			"describe", "plugin describe geo", 200, `{"name":"geo","z":1,"functions":["a"],"sig":{"b":[1, 2]}}`,
+			seen{Method: "GET", Path: "/plugins/wasm/geo"},
+			"name:       geo\nz:          1\nfunctions:  a\nsig:        {\"b\":[1,2]}\n",
+		},
+		{
+			"delete", "plugin delete geo", 200, "wasm plugin geo is deleted",
+			seen{Method: "DELETE", Path: "/plugins/wasm/geo"},
+			"wasm plugin geo is deleted\n",
+		},
 		{"a name is escaped", "plugin delete ../a?b", 200, "done", seen{Method: "DELETE", Path: "/plugins/wasm/..%2Fa%3Fb"}, "done\n"},
 		{"delete as JSON", "plugin delete geo -o json", 200, "done", seen{Method: "DELETE", Path: "/plugins/wasm/geo"}, "\"done\"\n"},
-		{"create from a URL", "plugin create geo --url http://x/geo.zip --sha256 ab --shell-paras a,b --shell-paras c", 201, "created",
+		{
+			"create from a URL", "plugin create geo --url http://x/geo.zip --sha256 ab --shell-paras a,b --shell-paras c", 201, "created",
 			seen{Method: "POST", Path: "/plugins/wasm", Kind: "application/json", JSON: map[string]any{
 				"name": "geo", "file": "http://x/geo.zip", "sha256": "ab", "shellParas": []any{"a,b", "c"},
-			}}, "created\n"},
-		{"create from a file", "plugin create geo --file ZIP --sha256 ab --shell-paras a --shell-paras b", 201, "created",
+			}},
+			"created\n",
+		},
+		{
+			"create from a file", "plugin create geo --file ZIP --sha256 ab --shell-paras a --shell-paras b", 201, "created",
 			seen{Method: "POST", Path: "/plugins/wasm", Kind: "form", Archive: "PK", Form: map[string][]string{
 				"name": {"geo"}, "sha256": {"ab"}, "shellParas": {"a", "b"},
-			}}, "created\n"},
-		{"update from a file", "plugin update geo --file ZIP", 200, "updated",
-			seen{Method: "PUT", Path: "/plugins/wasm/geo", Kind: "form", Archive: "PK", Form: map[string][]string{"name": {"geo"}}}, "updated\n"},
-		{"functions", "function list", 200, functions, seen{Method: "GET", Path: "/functions"},
-			"NAME  PLUGIN  VERSION  STATUS   SIGNATURE\na     geo     1.0      running  (f64) -> f64\n"},
+			}},
+			"created\n",
+		},
+		{
+			"update from a file", "plugin update geo --file ZIP", 200, "updated",
+			seen{Method: "PUT", Path: "/plugins/wasm/geo", Kind: "form", Archive: "PK", Form: map[string][]string{"name": {"geo"}}},
+			"updated\n",
+		},
+		{
+			"functions", "function list", 200, functions,
+			seen{Method: "GET", Path: "/functions"},
+			"NAME  PLUGIN  VERSION  STATUS   SIGNATURE\na     geo     1.0      running  (f64) -> f64\n",
+		},
 		{"function", "function describe a", 200, `{"name":"a"}`, seen{Method: "GET", Path: "/functions/a"}, "name:  a\n"},
-		{"call", `call a 1 -2.5 x "1" [1] null 12345678901234567890`, 200, `{"result":12345678901234567890}`,
+		{
+			"call", `call a 1 -2.5 x "1" [1] null 12345678901234567890`, 200, `{"result":12345678901234567890}`,
 			seen{Method: "POST", Path: "/functions/a/call", Kind: "application/json", JSON: map[string]any{
 				"args": []any{1.0, -2.5, "x", "1", []any{1.0}, nil, 12345678901234567890.0},
-			}}, "12345678901234567890\n"},
-		{"call without arguments", "call a", 200, `{"result":"te\"xt"}`,
-			seen{Method: "POST", Path: "/functions/a/call", Kind: "application/json", JSON: map[string]any{"args": []any{}}}, "te\"xt\n"},
-		{"call as JSON", "-o json call a", 200, `{"result":{"b":1}}`,
-			seen{Method: "POST", Path: "/functions/a/call", Kind: "application/json", JSON: map[string]any{"args": []any{}}}, "{\n  \"b\": 1\n}\n"},
-		{"call that returns null", "call a", 200, `{"result":null}`,
-			seen{Method: "POST", Path: "/functions/a/call", Kind: "application/json", JSON: map[string]any{"args": []any{}}}, "null\n"},
+			}},
+			"12345678901234567890\n",
+		},
+		{
+			"call without arguments", "call a", 200, `{"result":"te\"xt"}`,
+			seen{Method: "POST", Path: "/functions/a/call", Kind: "application/json", JSON: map[string]any{"args": []any{}}},
+			"te\"xt\n",
+		},
+		{
+			"call as JSON", "-o json call a", 200, `{"result":{"b":1}}`,
+			seen{Method: "POST", Path: "/functions/a/call", Kind: "application/json", JSON: map[string]any{"args": []any{}}},
+			"{\n  \"b\": 1\n}\n",
+		},
+		{
+			"call that returns null", "call a", 200, `{"result":null}`,
+			seen{Method: "POST", Path: "/functions/a/call", Kind: "application/json", JSON: map[string]any{"args": []any{}}},
+			"null\n",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFake(t, c.status, c.answer)

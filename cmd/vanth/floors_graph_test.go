@@ -53,8 +53,11 @@ func list(t *testing.T, dir string) []listed {
 			}
 			q := byPath[p.ImportPath]
 			for _, m := range []struct{ to, from *[]string }{
-				{&p.Imports, &q.Imports}, {&p.TestImports, &q.TestImports}, {&p.XTestImports, &q.XTestImports},
-				{&p.GoFiles, &q.GoFiles}, {&p.CgoFiles, &q.CgoFiles},
+				{&p.Imports, &q.Imports},
+				{&p.TestImports, &q.TestImports},
+				{&p.XTestImports, &q.XTestImports},
+				{&p.GoFiles, &q.GoFiles},
+				{&p.CgoFiles, &q.CgoFiles},
 			} {
 				*m.to = append(*m.to, *m.from...)
 				slices.Sort(*m.to)

@@ -376,9 +376,14 @@ func checkValues(b *runtimeBench) error {
 		big[i] = byte(i)
 	}
 	values := []any{
-		true, false, int64(0), int64(-1), int64(1) << 62, 0.5, "", "text \u00e9\u4e16", []byte{}, []byte{0, 255},
-		[]any{}, []any{int64(1), "two", nil, []any{3.5}}, map[string]any{},
-		map[string]any{"a": int64(1), "b": map[string]any{"c": []byte("d")}}, big, string(make([]byte, 70_000)),
+		true, false, int64(0), int64(-1), int64(1) << 62, 0.5, "", "text \u00e9\u4e16",
+		[]byte{},
+		[]byte{0, 255},
+		[]any{},
+		[]any{int64(1), "two", nil, []any{3.5}},
+		map[string]any{},
+		map[string]any{"a": int64(1), "b": map[string]any{"c": []byte("d")}},
+		big, string(make([]byte, 70_000)),
 	}
 	for _, v := range values {
 		if err := wantEcho(b.ctx, f, v); err != nil {

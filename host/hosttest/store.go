@@ -188,9 +188,13 @@ func checkDeleteDurable(b *storeBench) error {
 
 func checkPluginOrder(b *storeBench) error {
 	ids := []host.ID{
-		{Class: host.ClassFunctions, Name: "z"}, {Class: host.ClassPortables, Name: "a"},
-		{Class: host.ClassWASM, Name: "B"}, {Class: host.ClassWASM, Name: "a"},
-		{Class: host.ClassWASM, Name: "a-1"}, {Class: host.ClassWASM, Name: "a1"}, {Class: host.ClassWASM, Name: "a_1"},
+		{Class: host.ClassFunctions, Name: "z"},
+		{Class: host.ClassPortables, Name: "a"},
+		{Class: host.ClassWASM, Name: "B"},
+		{Class: host.ClassWASM, Name: "a"},
+		{Class: host.ClassWASM, Name: "a-1"},
+		{Class: host.ClassWASM, Name: "a1"},
+		{Class: host.ClassWASM, Name: "a_1"},
 	}
 	var want []host.Record
 	for _, id := range ids {
@@ -280,8 +284,10 @@ func checkEmptyValue(b *storeBench) error {
 
 func checkOddKeys(b *storeBench) error {
 	id := wasmID("geo")
-	parts := []string{"", "\x00", "\x00\x00", "a", "ab", "b", "a\x00", "\x00b", "c", "v", "\x01a", "/", "\xff\xfe",
-		"日本", strings.Repeat("k", host.MaxStateKey)}
+	parts := []string{
+		"", "\x00", "\x00\x00", "a", "ab", "b", "a\x00", "\x00b", "c", "v", "\x01a", "/", "\xff\xfe",
+		"日本", strings.Repeat("k", host.MaxStateKey),
+	}
 	var want []host.StateChange
 	for _, scope := range parts {
 		for _, key := range parts {
@@ -317,7 +323,8 @@ func checkBuffers(b *storeBench) error {
 func checkReentrant(b *storeBench) error {
 	for _, name := range []string{"a", "b", "c"} {
 		err := do(b.PutPlugin(testRecord(wasmID(name))), b.SaveState(wasmID(name), []host.StateChange{
-			change("", "1", []byte("1")), change("", "2", bytes.Repeat([]byte("2"), 100_000))}))
+			change("", "1", []byte("1")), change("", "2", bytes.Repeat([]byte("2"), 100_000)),
+		}))
 		if err != nil {
 			return err
 		}

@@ -68,24 +68,28 @@ func (b broken) Plugins() iter.Seq2[host.Record, error] {
 	}
 	return b.MemStore.Plugins()
 }
+
 func (b broken) PutPlugin(r host.Record) error {
 	if b.put != nil {
 		return b.put(b.MemStore, r)
 	}
 	return b.MemStore.PutPlugin(r)
 }
+
 func (b broken) DeletePlugin(id host.ID) error {
 	if b.delete != nil {
 		return b.delete(b.MemStore, id)
 	}
 	return b.MemStore.DeletePlugin(id)
 }
+
 func (b broken) State(id host.ID) iter.Seq2[host.StateChange, error] {
 	if b.state != nil {
 		return b.state(b.MemStore, id)
 	}
 	return b.MemStore.State(id)
 }
+
 func (b broken) SaveState(id host.ID, c []host.StateChange) error {
 	if b.save != nil {
 		return b.save(b.MemStore, id, c)

@@ -266,15 +266,33 @@ func TestWideLists(t *testing.T) {
 func TestAppendTypes(t *testing.T) {
 	var none *Error
 	for _, c := range []struct{ in, want any }{
-		{int8(-5), int64(-5)}, {int16(-500), int64(-500)}, {int32(7), int64(7)}, {int(7), int64(7)},
-		{uint8(200), int64(200)}, {uint16(7), int64(7)}, {uint32(7), int64(7)}, {uint(7), int64(7)},
-		{uint64(math.MaxUint64), uint64(math.MaxUint64)}, {float32(0.5), 0.5},
-		{[]string{"a"}, []any{"a"}}, {[]int{1}, []any{int64(1)}}, {[]int64{1}, []any{int64(1)}},
-		{[]float64{1}, []any{1.0}}, {[]bool{true}, []any{true}}, {[]map[string]any{{"a": 1}}, []any{map[string]any{"a": int64(1)}}},
-		{map[string]string{"a": "b"}, map[string]any{"a": "b"}}, {map[string]int{"a": 1}, map[string]any{"a": int64(1)}},
-		{map[string]int64{"a": 1}, map[string]any{"a": int64(1)}}, {map[string]float64{"a": 1}, map[string]any{"a": 1.0}},
-		{[]byte(nil), nil}, {[]any(nil), nil}, {map[string]any(nil), nil}, {[]string(nil), nil}, {none, nil},
-		{errors.New("x"), &Error{Msg: "x", Class: Usage}}, {&Error{Msg: "x", Class: "odd"}, &Error{Msg: "x", Class: Fatal}},
+		{int8(-5), int64(-5)},
+		{int16(-500), int64(-500)},
+		{int32(7), int64(7)},
+		{int(7), int64(7)},
+		{uint8(200), int64(200)},
+		{uint16(7), int64(7)},
+		{uint32(7), int64(7)},
+		{uint(7), int64(7)},
+		{uint64(math.MaxUint64), uint64(math.MaxUint64)},
+		{float32(0.5), 0.5},
+		{[]string{"a"}, []any{"a"}},
+		{[]int{1}, []any{int64(1)}},
+		{[]int64{1}, []any{int64(1)}},
+		{[]float64{1}, []any{1.0}},
+		{[]bool{true}, []any{true}},
+		{[]map[string]any{{"a": 1}}, []any{map[string]any{"a": int64(1)}}},
+		{map[string]string{"a": "b"}, map[string]any{"a": "b"}},
+		{map[string]int{"a": 1}, map[string]any{"a": int64(1)}},
+		{map[string]int64{"a": 1}, map[string]any{"a": int64(1)}},
+		{map[string]float64{"a": 1}, map[string]any{"a": 1.0}},
+		{[]byte(nil), nil},
+		{[]any(nil), nil},
+		{map[string]any(nil), nil},
+		{[]string(nil), nil},
+		{none, nil},
+		{errors.New("x"), &Error{Msg: "x", Class: Usage}},
+		{&Error{Msg: "x", Class: "odd"}, &Error{Msg: "x", Class: Fatal}},
 		{&Error{Msg: "a\xffb"}, &Error{Msg: "a\uFFFDb", Class: Usage}},
 	} {
 		frame, err := Append(nil, c.in)
@@ -295,8 +313,10 @@ func TestAppendRefuses(t *testing.T) {
 	for range MaxDepth {
 		deep = []any{deep}
 	}
-	for name, v := range map[string]any{"struct": struct{}{}, "chan": make(chan int), "complex": 1i, "text": "\xff",
-		"key": map[string]any{"\xff": 1}, "within": []any{1, struct{}{}}, "loop": loop, "deep": deep, "pointer": new(int)} {
+	for name, v := range map[string]any{
+		"struct": struct{}{}, "chan": make(chan int), "complex": 1i, "text": "\xff",
+		"key": map[string]any{"\xff": 1}, "within": []any{1, struct{}{}}, "loop": loop, "deep": deep, "pointer": new(int),
+	} {
 		got, err := Append([]byte("x"), v)
 		var e *Error
 		if !errors.As(err, &e) || e.Class != Fatal || string(got) != "x" {

@@ -33,8 +33,10 @@ const (
 )
 
 // goTypeNames are the manifest's words, and those of the same fashion where it has none.
-var goTypeNames = [...]string{"other", "any", "string", "bytes", "bool", "i8", "i16", "i32", "i64",
-	"u8", "u16", "u32", "u64", "f32", "f64", "list", "map", "time"}
+var goTypeNames = [...]string{
+	"other", "any", "string", "bytes", "bool", "i8", "i16", "i32", "i64",
+	"u8", "u16", "u32", "u64", "f32", "f64", "list", "map", "time",
+}
 
 // goTypeOf finds T's place among the types, tOther if it has none.
 func goTypeOf[T any]() goType {

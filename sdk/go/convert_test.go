@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
-type celsius float64
-type name string
+type (
+	celsius float64
+	name    string
+)
 
 var probed any // what a probe function was called with
 
@@ -154,8 +156,13 @@ func TestArgsAgreeWithParameters(t *testing.T) {
 		"p_map":    func(a Args) (any, error) { return a.Map(0) },
 		"p_time":   func(a Args) (any, error) { return a.Time(0) },
 	}
-	values := []any{nil, true, int64(-1), int64(math.MaxInt64), uint64(1) << 63, 2.0, 2.5, math.NaN(), math.Inf(1), 1e300, "s",
-		[]byte("b"), []any{"l"}, map[string]any{"m": "v"}, time.Unix(1, 0).UTC(), &Error{Msg: "e", Class: IO}}
+	values := []any{
+		nil, true, int64(-1), int64(math.MaxInt64), uint64(1) << 63, 2.0, 2.5, math.NaN(), math.Inf(1), 1e300, "s",
+		[]byte("b"),
+		[]any{"l"},
+		map[string]any{"m": "v"},
+		time.Unix(1, 0).UTC(), &Error{Msg: "e", Class: IO},
+	}
 	for function, accessor := range read {
 		for _, v := range values {
 			want, wantErr := Call(function, v)

@@ -194,8 +194,16 @@ func TestScratch(t *testing.T) {
 		p    uintptr
 		n    int
 		want bool
-	}{{base, size, true}, {base + 5, size - 5, true}, {base, 0, true}, {base, size + 1, false}, {base - 1, 1, false},
-		{base + uintptr(size), 1, false}, {base, -1, false}, {0, 1, false}} {
+	}{
+		{base, size, true},
+		{base + 5, size - 5, true},
+		{base, 0, true},
+		{base, size + 1, false},
+		{base - 1, 1, false},
+		{base + uintptr(size), 1, false},
+		{base, -1, false},
+		{0, 1, false},
+	} {
 		if got := g.holds(c.p, c.n); got != c.want {
 			t.Errorf("base%+d, %d bytes of %d: %v", int64(c.p)-int64(base), c.n, size, got)
 		}

@@ -115,8 +115,10 @@ func TestLog(t *testing.T) {
 	Errorf("%d %f", 1)
 	Errorf("x", 1)
 	Errorf("%v %v%", time.Second, struct{}{})
-	want := []string{"3: written", `1: a 5 2.5 true "b" 100%`, "2: 18446744073709551615 -3 null c d",
-		"3: 1 %!missing", "3: x%!extra", "3: 1s (value)%"}
+	want := []string{
+		"3: written", `1: a 5 2.5 true "b" 100%`, "2: 18446744073709551615 -3 null c d",
+		"3: 1 %!missing", "3: x%!extra", "3: 1s (value)%",
+	}
 	if got := s.Lines(); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%q", got)
 	}

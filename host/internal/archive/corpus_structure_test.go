@@ -154,9 +154,11 @@ func contents() family {
 			lie("cut deflate", deflated("a", text), func(e *rawEntry) { e.packed-- }, "damaged contents"),
 			lie("bytes after deflate", deflated("a", text), func(e *rawEntry) { e.content = append(e.content, 0); e.packed++ }, "bytes after the end of its contents"),
 			lie("empty deflate", deflated("a", ""), func(e *rawEntry) { e.content, e.packed = nil, 0 }, "damaged contents"),
-			{"two bad ones", archiveOf(
-				stored("a", "x").both(func(h *header) { h.crc++ }), stored("ok", "x"), stored("b", "x").both(func(h *header) { h.crc++ })),
-				`"a": checksum error; "b": checksum error`},
+			{
+				"two bad ones", archiveOf(
+					stored("a", "x").both(func(h *header) { h.crc++ }), stored("ok", "x"), stored("b", "x").both(func(h *header) { h.crc++ })),
+				`"a": checksum error; "b": checksum error`,
+			},
 		},
 		good: []sample{{"text", archiveOf(deflated("a", text), stored("b", text), stored("c", "")), ""}},
 	}

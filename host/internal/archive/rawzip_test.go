@@ -69,8 +69,10 @@ func (z rawZip) bytes() []byte {
 			e.central(&c)
 		}
 		dir.WriteString(centralSignature)
-		for _, v := range []any{c.made, uint16(20), c.flags, c.method, uint16(0), uint16(0), c.crc, c.packed, c.size,
-			uint16(len(c.name) + c.nameLenLie), uint16(len(c.extra) + c.extraLenLie), uint16(0), c.disk, uint16(0), c.attrs, c.offset} {
+		for _, v := range []any{
+			c.made, uint16(20), c.flags, c.method, uint16(0), uint16(0), c.crc, c.packed, c.size,
+			uint16(len(c.name) + c.nameLenLie), uint16(len(c.extra) + c.extraLenLie), uint16(0), c.disk, uint16(0), c.attrs, c.offset,
+		} {
 			binary.Write(&dir, le, v)
 		}
 		dir.WriteString(c.name)
@@ -82,8 +84,10 @@ func (z rawZip) bytes() []byte {
 			e.local(&h)
 		}
 		body.WriteString(localSignature)
-		for _, v := range []any{uint16(20), h.flags, h.method, uint16(0), uint16(0), h.crc, h.packed, h.size,
-			uint16(len(h.name) + h.nameLenLie), uint16(len(h.extra) + h.extraLenLie)} {
+		for _, v := range []any{
+			uint16(20), h.flags, h.method, uint16(0), uint16(0), h.crc, h.packed, h.size,
+			uint16(len(h.name) + h.nameLenLie), uint16(len(h.extra) + h.extraLenLie),
+		} {
 			binary.Write(&body, le, v)
 		}
 		body.WriteString(h.name)
@@ -104,8 +108,10 @@ func (z rawZip) writeEnd(body *bytes.Buffer, offset, size uint64) {
 	n := len(z.entries)
 	e := endRecord{countHere: uint16(n), count: uint16(n), size: uint32(size), offset: uint32(offset), commentLen: uint16(len(z.comment))}
 	if z.zip64 != nil {
-		w := end64Record{recordSize: end64Len - 12, made: 45, need: 45, countHere: uint64(n), count: uint64(n),
-			size: size, offset: offset, locatorDisks: 1, locatorOffset: uint64(body.Len())}
+		w := end64Record{
+			recordSize: end64Len - 12, made: 45, need: 45, countHere: uint64(n), count: uint64(n),
+			size: size, offset: offset, locatorDisks: 1, locatorOffset: uint64(body.Len()),
+		}
 		z.zip64(&w)
 		if !w.keepEnds {
 			e.countHere, e.count, e.size, e.offset = 0xffff, 0xffff, 0xffffffff, 0xffffffff
@@ -137,8 +143,10 @@ const unixMade = 3<<8 | 20
 func stored(name, content string) rawEntry {
 	n := uint32(len(content))
 	return rawEntry{
-		header: header{made: unixMade, name: name, crc: crc32.ChecksumIEEE([]byte(content)), packed: n, size: n,
-			attrs: 0o100644 << 16, method: methodStore},
+		header: header{
+			made: unixMade, name: name, crc: crc32.ChecksumIEEE([]byte(content)), packed: n, size: n,
+			attrs: 0o100644 << 16, method: methodStore,
+		},
 		content: []byte(content),
 	}
 }

@@ -15,8 +15,17 @@ func TestWords(t *testing.T) {
 		text, separator string
 		want            int
 	}{
-		{"", "", 0}, {"", ",", 0}, {"  \t\n", "", 0}, {"one", "", 1}, {" one two\u00a0three\n", "", 3},
-		{"a b  c", " ", 3}, {",a,,b,", ",", 2}, {",,,", ",", 0}, {"a--b-c", "--", 2}, {"a b", ",", 1}, {"été, à la mer", ", ", 2},
+		{"", "", 0},
+		{"", ",", 0},
+		{"  \t\n", "", 0},
+		{"one", "", 1},
+		{" one two\u00a0three\n", "", 3},
+		{"a b  c", " ", 3},
+		{",a,,b,", ",", 2},
+		{",,,", ",", 0},
+		{"a--b-c", "--", 2},
+		{"a b", ",", 1},
+		{"été, à la mer", ", ", 2},
 	} {
 		if got := words(c.text, c.separator); got != c.want {
 			t.Errorf("%q by %q: %d, want %d", c.text, c.separator, got, c.want)

@@ -35,8 +35,10 @@ func (s *section) add(entry []byte) {
 // it stands before the code that needs it.
 func (m *module) binary() []byte {
 	out := []byte("\x00asm\x01\x00\x00\x00")
-	for _, id := range []int{secType, secImport, secFunc, secTable, secMemory, secGlobal, secExport, secStart, secElem,
-		secDataCount, secCode, secData} {
+	for _, id := range []int{
+		secType, secImport, secFunc, secTable, secMemory, secGlobal, secExport, secStart, secElem,
+		secDataCount, secCode, secData,
+	} {
 		s := &m.sections[id]
 		switch {
 		case id == secDataCount && m.usesDataCount:

@@ -34,17 +34,32 @@ func integers() []accepted {
 		i     int64
 		frame []byte
 	}{
-		{0, cat(0x00)}, {1, cat(0x01)}, {127, cat(0x7f)},
-		{128, cat(0xcc, 0x80)}, {255, cat(0xcc, 0xff)},
-		{256, cat(0xcd, 1, 0)}, {32767, cat(0xcd, 0x7f, 0xff)}, {32768, cat(0xcd, 0x80, 0)}, {65535, cat(0xcd, 0xff, 0xff)},
-		{65536, cat(0xce, 0, 1, 0, 0)}, {math.MaxInt32, cat(0xce, be(4, math.MaxInt32))},
-		{math.MaxInt32 + 1, cat(0xce, be(4, 1<<31))}, {math.MaxUint32, cat(0xce, be(4, math.MaxUint32))},
-		{math.MaxUint32 + 1, cat(0xcf, be(8, 1<<32))}, {1 << 53, cat(0xcf, be(8, 1<<53))}, {math.MaxInt64, cat(0xcf, be(8, math.MaxInt64))},
-		{-1, cat(0xff)}, {-32, cat(0xe0)},
-		{-33, cat(0xd0, 0xdf)}, {-128, cat(0xd0, 0x80)},
-		{-129, cat(0xd1, 0xff, 0x7f)}, {-32768, cat(0xd1, 0x80, 0)},
-		{-32769, cat(0xd2, 0xff, 0xff, 0x7f, 0xff)}, {math.MinInt32, cat(0xd2, 0x80, 0, 0, 0)},
-		{math.MinInt32 - 1, cat(0xd3, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff)}, {math.MinInt64, cat(0xd3, 0x80, be(7, 0))},
+		{0, cat(0x00)},
+		{1, cat(0x01)},
+		{127, cat(0x7f)},
+		{128, cat(0xcc, 0x80)},
+		{255, cat(0xcc, 0xff)},
+		{256, cat(0xcd, 1, 0)},
+		{32767, cat(0xcd, 0x7f, 0xff)},
+		{32768, cat(0xcd, 0x80, 0)},
+		{65535, cat(0xcd, 0xff, 0xff)},
+		{65536, cat(0xce, 0, 1, 0, 0)},
+		{math.MaxInt32, cat(0xce, be(4, math.MaxInt32))},
+		{math.MaxInt32 + 1, cat(0xce, be(4, 1<<31))},
+		{math.MaxUint32, cat(0xce, be(4, math.MaxUint32))},
+		{math.MaxUint32 + 1, cat(0xcf, be(8, 1<<32))},
+		{1 << 53, cat(0xcf, be(8, 1<<53))},
+		{math.MaxInt64, cat(0xcf, be(8, math.MaxInt64))},
+		{-1, cat(0xff)},
+		{-32, cat(0xe0)},
+		{-33, cat(0xd0, 0xdf)},
+		{-128, cat(0xd0, 0x80)},
+		{-129, cat(0xd1, 0xff, 0x7f)},
+		{-32768, cat(0xd1, 0x80, 0)},
+		{-32769, cat(0xd2, 0xff, 0xff, 0x7f, 0xff)},
+		{math.MinInt32, cat(0xd2, 0x80, 0, 0, 0)},
+		{math.MinInt32 - 1, cat(0xd3, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff)},
+		{math.MinInt64, cat(0xd3, 0x80, be(7, 0))},
 	} {
 		all = append(all, yes("int "+strconv.FormatInt(c.i, 10), integer(c.i), c.frame))
 	}
@@ -82,12 +97,16 @@ func floats() []accepted {
 		return object{"float": strconv.FormatFloat(f, 'g', -1, 64)}
 	}
 	var all []accepted
-	for _, f := range []float64{0, math.Copysign(0, -1), 1, -1.5, 0.1, math.Pi, 1 << 53, math.MaxFloat64,
-		math.SmallestNonzeroFloat64, math.Inf(1), math.Inf(-1)} {
+	for _, f := range []float64{
+		0, math.Copysign(0, -1), 1, -1.5, 0.1, math.Pi, 1 << 53, math.MaxFloat64,
+		math.SmallestNonzeroFloat64, math.Inf(1), math.Inf(-1),
+	} {
 		all = append(all, yes("float64 "+value(f)["float"].(string), value(f), f64(f)))
 	}
-	for _, f := range []float32{0, float32(math.Copysign(0, -1)), 1.5, 0.1, math.MaxFloat32,
-		math.SmallestNonzeroFloat32, float32(math.Inf(1)), float32(math.Inf(-1))} {
+	for _, f := range []float32{
+		0, float32(math.Copysign(0, -1)), 1.5, 0.1, math.MaxFloat32,
+		math.SmallestNonzeroFloat32, float32(math.Inf(1)), float32(math.Inf(-1)),
+	} {
 		all = append(all, also("float32 "+value(float64(f))["float"].(string), value(float64(f)), f32(f)))
 	}
 	nan := object{"float": "NaN"}
