@@ -1,0 +1,283 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vanth-io/vanth/host/internal/archive"
+	"github.com/vanth-io/vanth/host/internal/fetch"
+)
+
+// installation is one run through the steps. Each step that leaves something
+// behind pushes what undoes it.
+type installation struct {
+	h    *Host
+	req  Request
+	old  *entry // what is published under the ID now; nil for none
+	undo []func()
+
+	pkg    *os.File // the archive
+	digest string
+	stage  string // unpacked, not yet in place
+	plugin Plugin
+	record Record
+	entry  *entry
+}
+
+// run goes through the steps and undoes them all when one fails.
+func (in *installation) run(ctx context.Context) error {
+	steps := []struct {
+		step Step
+		do   func(context.Context) error
+	}{
+		{StepFetch, in.fetch},
+		{StepUnpack, in.unpack},
+		{StepManifest, in.manifest},
+		{StepPlace, in.place},
+		{StepScript, in.script},
+		{StepLoad, in.load},
+		{StepStore, in.store},
+	}
+	for _, s := range steps {
+		err := context.Cause(ctx)
+		if err == nil {
+			err = s.do(ctx)
+		}
+		if err != nil {
+			for _, undo := range slices.Backward(in.undo) {
+				undo()
+			}
+			return &InstallError{in.req.ID, s.step, err}
+		}
+	}
+	return nil
+}
+
+// fetch brings the archive into a temporary file and takes its digest.
+func (in *installation) fetch(ctx context.Context) error {
+	f, err := os.CreateTemp(in.h.paths.tmp, "package-*.zip")
+	if err != nil {
+		return err
+	}
+	in.undo = append(in.undo, func() { in.dropPackage() })
+	in.pkg = f
+	p := in.h.opts.Install
+	var got fetch.Result
+	if in.req.Archive != nil {
+		got, err = fetch.Copy(ctx, p.MaxPackage, in.req.Archive, in.req.SHA256, f)
+	} else {
+		got, err = fetch.File(ctx, fetch.Policy{
+			MaxBytes: p.MaxPackage, Timeout: p.FetchTimeout, PrivateNet: p.PrivateNet,
+			ExternalFiles: p.ExternalFiles, Uploads: p.Uploads, TLS: p.TLS,
+		}, in.req.URL, in.req.SHA256, f)
+	}
+	in.digest = got.SHA256
+	return err
+}
+
+func (in *installation) dropPackage() {
+	in.pkg.Close()
+	os.Remove(in.pkg.Name())
+}
+
+// unpack walks the archive, then extracts it into a staging folder.
+func (in *installation) unpack(ctx context.Context) error {
+	stage, err := os.MkdirTemp(in.h.paths.tmp, "stage-*")
+	if err != nil {
+		return err
+	}
+	in.stage = stage
+	in.undo = append(in.undo, func() { os.RemoveAll(stage) })
+	if err := in.extract(ctx); err != nil {
+		return err
+	}
+	in.dropPackage()
+	return nil
+}
+
+// extract unpacks the archive into the staging folder. A single enclosing
+// folder, as many tools make, is left out when the manifest stands in it.
+func (in *installation) extract(ctx context.Context) error {
+	root, err := os.OpenRoot(in.stage)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	size, err := in.pkg.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	limits := archive.Limits{TotalBytes: in.h.opts.Install.MaxUnpacked}
+	entries, err := archive.List(in.pkg, size, limits)
+	if err != nil {
+		return refused(err)
+	}
+	has := func(name string) bool {
+		return slices.ContainsFunc(entries, func(e archive.Entry) bool { return e.Name == name })
+	}
+	prefix, manifest := archive.Strip(entries), in.req.ID.Name+".json"
+	if has(manifest) || !has(prefix+"/"+manifest) {
+		prefix = ""
+	}
+	_, err = archive.Extract(ctx, in.pkg, size, prefix, root, limits)
+	return refused(err)
+}
+
+// refused marks what is wrong with the archive, and not with the disk.
+func refused(err error) error {
+	if errors.Is(err, archive.ErrRefused) {
+		return Errorf(ErrInvalid, "%v", err)
+	}
+	return err
+}
+
+// manifest reads what the archive says of itself and reserves its names.
+func (in *installation) manifest(context.Context) error {
+	name := in.req.ID.Name
+	m, err := readManifest(in.stage, name)
+	if err != nil {
+		return err
+	}
+	runs, err := hasScript(in.stage)
+	switch {
+	case err != nil:
+		return err
+	case runs && !in.h.opts.Install.Scripts:
+		return Errorf(ErrUnsupported, "install.sh is refused: set basic.installScript: allow to run the scripts that plugins bring")
+	case !runs && len(in.req.ShellParas) > 0:
+		return invalid("have shell parameters : %v but no install.sh file", in.req.ShellParas)
+	}
+	fresh, err := in.h.reg.claim(in.req.ID, m.List())
+	if err != nil {
+		return err
+	}
+	in.undo = append(in.undo, func() { in.h.reg.unclaim(fresh) })
+	in.plugin = Plugin{ID: in.req.ID, Manifest: m, Source: in.req.URL, SHA256: in.digest}
+	in.record = Record{
+		ID: in.req.ID, Source: in.req.URL, SHA256: in.digest, ShellParas: in.req.ShellParas,
+		Functions: m.Functions, Installed: time.Now().UTC().Truncate(time.Second),
+	}
+	return nil
+}
+
+// readManifest finds <name>.json at the root of dir.
+func readManifest(dir, name string) (Manifest, error) {
+	file := name + ".json"
+	f, err := os.Open(filepath.Join(dir, file))
+	if errors.Is(err, os.ErrNotExist) {
+		found := filesBelow(dir)
+		return Manifest{}, invalid("missing or invalid json file %s, found %d files in total: %s; expected %s at the root of the archive",
+			file, len(found), strings.Join(found[:min(8, len(found))], ", "), file)
+	}
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err != nil {
+		return Manifest{}, err
+	}
+	return ParseManifest(name, b)
+}
+
+// place moves the bundle to where it stays. Nothing names the folder before the
+// store does, so a kill leaves something for the next start to sweep.
+func (in *installation) place(context.Context) error {
+	parent := in.h.paths.plugin(in.req.ID)
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return err
+	}
+	in.undo = append(in.undo, func() { os.Remove(parent) }) // unless another generation is in it
+	generation, err := nextGeneration(parent)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(parent, generation)
+	if err := os.Rename(in.stage, dir); err != nil {
+		return err
+	}
+	in.undo = append(in.undo, func() {
+		if err := in.h.discard(dir); err != nil {
+			in.h.opts.Log.Warn("files remain until the next start", "plugin", in.req.ID.String(), "err", err)
+		}
+	})
+	in.plugin.Dir, in.record.Bundle = dir, generation
+	for _, d := range []string{parent, filepath.Dir(parent), filepath.Dir(filepath.Dir(parent))} {
+		if err := syncDir(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextGeneration returns a folder name above those in parent.
+func nextGeneration(parent string) (string, error) {
+	list, err := os.ReadDir(parent)
+	if err != nil {
+		return "", err
+	}
+	last := 0
+	for _, e := range list {
+		if n, err := strconv.Atoi(e.Name()); err == nil {
+			last = max(last, n)
+		}
+	}
+	return strconv.Itoa(last + 1), nil
+}
+
+// script runs install.sh where the bundle stays, since scripts write paths
+// into what they make.
+func (in *installation) script(ctx context.Context) error {
+	runs, err := hasScript(in.plugin.Dir)
+	if err != nil || !runs {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.h.opts.Install.ScriptTimeout)
+	defer cancel()
+	if err := runScript(ctx, in.plugin.Dir, in.req.ShellParas); err != nil {
+		return err
+	}
+	return syncTree(in.plugin.Dir)
+}
+
+// load starts the module beside the old one.
+func (in *installation) load(ctx context.Context) error {
+	var st *State
+	if in.old != nil && in.old.state != nil {
+		st = in.old.state
+	} else {
+		var err error
+		if st, err = NewState(in.h.opts.Store, in.req.ID); err != nil {
+			return err
+		}
+	}
+	e, err := in.h.load(ctx, in.plugin, in.record, st)
+	if err != nil {
+		return err
+	}
+	in.entry = e
+	in.undo = append(in.undo, func() { in.h.abandon(ctx, e.module) })
+	return nil
+}
+
+// store commits: from here on the new version is the one that is installed.
+func (in *installation) store(context.Context) error {
+	return in.h.opts.Store.PutPlugin(in.record)
+}
+
+// removeOld removes the files of the version that was replaced.
+func (in *installation) removeOld() {
+	if in.old.plugin.Dir == "" || in.old.plugin.Dir == in.plugin.Dir {
+		return
+	}
+	if err := in.h.discard(in.old.plugin.Dir); err != nil {
+		in.h.opts.Log.Warn("files of the old version remain", "plugin", in.req.ID.String(), "err", err)
+	}
+}
