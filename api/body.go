@@ -62,9 +62,9 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.max > 0 && b.read > b.max:
 		b.err = b.tooLong(b.read)
 		return 0, b.err
-	case err == io.EOF && b.declared >= 0 && b.read < int64(b.declared):
+	case errors.Is(err, io.EOF) && b.declared >= 0 && b.read < int64(b.declared):
 		err = failf(problemMalformed, "body: found %d bytes, expected %d by Content-Length", b.read, b.declared)
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		err = b.fault(err)
 	case err == nil && b.declared >= 0 && b.read == int64(b.declared):
 		err = io.EOF
@@ -88,7 +88,7 @@ func (b *body) appendTo(dst []byte) ([]byte, error) {
 		dst = slices.Grow(dst, 512)
 		n, err := b.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return dst, nil
 		}
 		if err != nil {
@@ -100,7 +100,7 @@ func (b *body) appendTo(dst []byte) ([]byte, error) {
 // drain reads what was left over, within a bound. It reports whether the
 // connection stands at the beginning of the next request.
 func (b *body) drain() bool {
-	if b.err == io.EOF {
+	if errors.Is(b.err, io.EOF) {
 		return true
 	}
 	if _, own := errors.AsType[*failure](b.err); own && b.declared >= 0 && int64(b.declared) > b.max+drainBytes {
@@ -116,7 +116,7 @@ func (b *body) drain() bool {
 	var scrap [4 << 10]byte
 	for b.read < end {
 		if _, err := b.Read(scrap[:]); err != nil {
-			return err == io.EOF
+			return errors.Is(err, io.EOF)
 		}
 	}
 	return false

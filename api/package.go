@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -72,7 +73,7 @@ func readForm(form *multipart.Reader) (host.Request, error) {
 	var req host.Request
 	for {
 		part, err := form.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return req, failf(problemMalformed, "form: found no field file, expected the package in it")
 		}
 		if err != nil {
@@ -124,11 +125,11 @@ func (l *lastPart) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return n, formFault(err)
 	}
 	switch next, err := l.form.NextRawPart(); {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return n, io.EOF
 	case err != nil:
 		return n, formFault(err)

@@ -122,10 +122,10 @@ func start(ctx context.Context, home string, flags []config.Flag, e env) error {
 func serve(ctx context.Context, home string, c config.Config, log *slog.Logger) error {
 	began := time.Now()
 	s, err := open(ctx, home, c, log)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil // stopped while it started: nobody needs a reason
-		}
+	switch {
+	case ctx.Err() != nil && s == nil:
+		return nil // stopped while it started: nobody needs a reason
+	case err != nil:
 		return err
 	}
 	running, broken := s.plugins()

@@ -118,7 +118,7 @@ func fromMsgp(v any) any {
 
 // values draws what both implementations know.
 func values() *rapid.Generator[any] {
-	return rapid.Custom(func(t *rapid.T) any { return draw(t, 4) })
+	return rapid.Custom(func(t *rapid.T) any { return draw(t, 3) })
 }
 
 func draw(t *rapid.T, depth int) any {
@@ -142,14 +142,14 @@ func draw(t *rapid.T, depth int) any {
 	case 6:
 		return rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")
 	case 7:
-		list := make([]any, rapid.IntRange(0, 20).Draw(t, "items"))
+		list := make([]any, rapid.IntRange(0, 4).Draw(t, "items"))
 		for i := range list {
 			list[i] = draw(t, depth-1)
 		}
 		return list
 	}
 	m := map[string]any{}
-	for range rapid.IntRange(0, 20).Draw(t, "pairs") {
+	for range rapid.IntRange(0, 4).Draw(t, "pairs") {
 		m[rapid.String().Draw(t, "key")] = draw(t, depth-1)
 	}
 	return m

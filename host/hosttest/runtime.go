@@ -170,7 +170,7 @@ func checkDamaged(b *runtimeBench) error {
 	}
 	m, err := b.Load(b.ctx, bundle)
 	if err == nil || m != nil {
-		return fmt.Errorf("loaded %v, error %v", m, err)
+		return fmt.Errorf("loaded %v, error %w", m, err)
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func checkLoadContext(b *runtimeBench) error {
 	cancel()
 	start := time.Now()
 	if _, err := b.Load(ctx, bundle); !errors.Is(err, context.Canceled) || time.Since(start) > 5*time.Second {
-		return fmt.Errorf("error %v after %v", err, time.Since(start))
+		return fmt.Errorf("error %w after %v", err, time.Since(start))
 	}
 	return nil
 }
@@ -226,7 +226,7 @@ func checkRuntimeClose(b *runtimeBench) error {
 	_, execErr := f.Exec(b.ctx, nil, []any{"x"})
 	_, loadErr := b.load()
 	if !errors.Is(execErr, host.ErrClosed) || !errors.Is(loadErr, host.ErrClosed) {
-		return fmt.Errorf("exec: %v, load: %v", execErr, loadErr)
+		return fmt.Errorf("exec: %w, load: %w", execErr, loadErr)
 	}
 	return nil
 }
@@ -340,7 +340,7 @@ func checkValidate(b *runtimeBench) error {
 	for _, args := range [][]any{{}, {"x", "y"}, {int64(1)}} {
 		_, err := f.Exec(b.ctx, nil, args)
 		if !errors.Is(f.Validate(args), host.ErrInvalid) || !errors.Is(err, host.ErrInvalid) {
-			return fmt.Errorf("%v: validate %v, exec %w", args, f.Validate(args), err)
+			return fmt.Errorf("%v: validate %w, exec %w", args, f.Validate(args), err)
 		}
 	}
 	return nil

@@ -361,7 +361,7 @@ func checkDamagedPlugin(b *storeBench) error {
 		seen = append(seen, r.ID.Name)
 		switch isBad := r.ID == bad.ID; {
 		case isBad && (!errors.Is(err, host.ErrDamaged) || !strings.Contains(err.Error(), bad.ID.String())):
-			return fmt.Errorf("Plugins: the damaged record: error %v does not wrap ErrDamaged or does not name it", err)
+			return fmt.Errorf("Plugins: the damaged record: error %w does not wrap ErrDamaged or does not name it", err)
 		case !isBad && err != nil:
 			return fmt.Errorf("Plugins: %s: %w", r.ID, err)
 		}
