@@ -135,16 +135,19 @@ type StateChange struct {
 //  1. A method that returned nil has made its change durable: it survives a
 //     kill and a power cut.
 //  2. Each method's change is atomic: after a kill all of it is there or none.
-//  3. Plugins yields the records in the order of their IDs. A damaged record
-//     is yielded with an error that wraps ErrDamaged and names it, with as
-//     much of its ID as is known, and the iteration goes on.
+//  3. Plugins yields the records in the order of their classes, then names. A
+//     damaged record is yielded with an error that wraps ErrDamaged and names
+//     it, with as much of its ID as is known, and the iteration goes on.
 //  4. PutPlugin replaces the record of its ID. DeletePlugin removes the record
 //     and the state of an ID; one that is not there is not an error.
 //  5. State yields a plugin's values. A damaged one is an error that wraps
-//     ErrDamaged and names it, and the iteration goes on.
+//     ErrDamaged and names it, and the iteration goes on; values that vanished
+//     are one more such error at the end.
 //  6. SaveState applies the changes in order. Keys may be any string, also
-//     empty.
-//  7. All methods may be called from many goroutines.
+//     empty, within the bounds of [State].
+//  7. All methods may be called from many goroutines, and from within the
+//     loops over Plugins and State, which see one moment of the store.
+//  8. A method that failed has changed nothing.
 type Store interface {
 	Plugins() iter.Seq2[Record, error]
 	PutPlugin(Record) error

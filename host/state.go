@@ -12,6 +12,7 @@ import (
 // Bounds of a plugin's state. A value or key beyond them is ErrInvalid.
 const (
 	MaxStateKey   = 1 << 10  // bytes of a key
+	MaxStateScope = 1 << 10  // bytes of a scope
 	MaxStateValue = 1 << 20  // bytes of a value
 	MaxStateBytes = 16 << 20 // keys and values of one plugin together
 )
@@ -114,6 +115,9 @@ func counterValue(b []byte) int64 {
 func (s *State) set(k StateKey, value []byte) error {
 	if len(k.Key) > MaxStateKey {
 		return invalid("state key of %d bytes: at most %d are allowed", len(k.Key), MaxStateKey)
+	}
+	if len(k.Scope) > MaxStateScope {
+		return invalid("state scope of %d bytes (rule and operator): at most %d are allowed", len(k.Scope), MaxStateScope)
 	}
 	old, had := s.values[k]
 	grown := len(value) - len(old)

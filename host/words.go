@@ -62,8 +62,8 @@ func classes() []Class { return []Class{ClassWASM} }
 
 // ID names a plugin. Names are unique within a class.
 type ID struct {
-	Class Class
-	Name  string
+	Class Class  `json:"class"`
+	Name  string `json:"name"`
 }
 
 // String returns "wasm/geo".

@@ -4,10 +4,12 @@ import (
 	"math"
 )
 
-// internSlots is how many keys a Decoder remembers; internMax how long they are.
+// internSlots is how many keys a Decoder remembers, internMax how long they may
+// be, internTries in how many places one is looked for.
 const (
 	internSlots = 64
 	internMax   = 32
+	internTries = 4
 )
 
 // Decoder decodes frames and remembers short keys, so that rows with the same
@@ -31,32 +33,56 @@ func (d *Decoder) Decode(b []byte) (any, error) { return decode(b, &d.keys) }
 func (d *Decoder) DecodeArgs(b []byte) ([]any, error) { return decodeArgs(b, &d.keys) }
 
 func decode(b []byte, keys *[internSlots]string) (any, error) {
-	r := reader{b: b, keys: keys, wide: Amplification*len(b) + AmplificationSlack}
+	r := newReader(b, keys)
 	if len(b) > MaxBytes {
-		r.fail(MaxBytes, TooLong)
-		return nil, r.malformed()
+		return nil, tooLongFrame()
 	}
 	v, ok := r.value(0)
-	if ok && r.at < len(b) {
-		r.fail(r.at, Trailing)
-		ok = false
-	}
-	if !ok {
-		return nil, r.malformed()
+	if err := r.finish(ok); err != nil {
+		return nil, err
 	}
 	return v, nil
 }
 
 func decodeArgs(b []byte, keys *[internSlots]string) ([]any, error) {
-	v, err := decode(b, keys)
-	if err != nil {
+	r := newReader(b, keys)
+	if len(b) > MaxBytes {
+		return nil, tooLongFrame()
+	}
+	k, n := r.next()
+	if k != kindArray {
+		if k != kindNone {
+			r.fail(0, NoArgs)
+		}
+		return nil, r.malformed()
+	}
+	args, ok := r.list(0, int(n), 1)
+	if err := r.finish(ok); err != nil {
 		return nil, err
 	}
-	args, ok := v.([]any)
-	if !ok {
-		return nil, &Malformed{Offset: 0, Reason: NoArgs}
-	}
 	return args, nil
+}
+
+// others is the most that scalars and keys allocate, in bytes a byte of their
+// frame: 24 for the two of an empty bin. The rest is for lists and maps.
+const others = 12
+
+func newReader(b []byte, keys *[internSlots]string) reader {
+	return reader{b: b, keys: keys, wide: (Amplification-others)*len(b) + AmplificationSlack}
+}
+
+func tooLongFrame() error { return &Malformed{Offset: MaxBytes, Reason: TooLong} }
+
+// finish ends the reading of the one value of a frame.
+func (r *reader) finish(ok bool) error {
+	switch {
+	case !ok:
+		return r.malformed()
+	case r.at < len(r.b):
+		r.fail(r.at, Trailing)
+		return r.malformed()
+	}
+	return nil
 }
 
 func (r *reader) malformed() error {
@@ -85,7 +111,10 @@ func (r *reader) value(depth int) (any, bool) {
 	case kindBin:
 		return append([]byte{}, r.take(n)...), true
 	case kindArray:
-		return r.list(start, int(n), depth+1)
+		if list, ok := r.list(start, int(n), depth+1); ok {
+			return list, true
+		}
+		return nil, false
 	case kindMap:
 		return r.dict(start, int(n), depth+1)
 	case kindUint:
@@ -98,9 +127,13 @@ func (r *reader) value(depth int) (any, bool) {
 	return nil, false
 }
 
-func (r *reader) list(start, n, depth int) (any, bool) {
+func (r *reader) list(start, n, depth int) ([]any, bool) {
 	if depth > MaxDepth {
 		r.fail(start, Depth)
+		return nil, false
+	}
+	if r.wide -= 24 + 16*n; r.wide < 0 { // the slice and its items
+		r.fail(start, TooWide)
 		return nil, false
 	}
 	list := make([]any, n)
@@ -161,23 +194,36 @@ func (r *reader) key() (string, bool) {
 		p, ok := r.text(start, n)
 		return string(p), ok
 	}
-	// What is remembered is known to be UTF-8.
+	return r.knownKey(start, n)
+}
+
+// knownKey reads a key that may be remembered.
+func (r *reader) knownKey(start int, n uint64) (string, bool) {
 	p := r.b[r.at : r.at+int(n)]
-	slot := &r.keys[internSlot(p)]
-	if *slot == string(p) {
-		r.at += int(n)
-		return *slot, true
+	first := internSlot(p)
+	place := first
+	for i := range uint32(internTries) {
+		slot := (first + i) % internSlots
+		// What is remembered is known to be UTF-8. Not a switch: there the
+		// compiler makes a string of p.
+		if key := r.keys[slot]; key == string(p) {
+			r.at += int(n)
+			return key, true
+		} else if key == "" {
+			place = slot
+		}
 	}
 	p, ok := r.text(start, n)
 	if !ok {
 		return "", false
 	}
-	*slot = string(p)
-	return *slot, true
+	key := string(p)
+	r.keys[place] = key
+	return key, true
 }
 
-// internSlot is a place for p, which is not empty: cheap, and different for the
-// columns of one row more often than not.
+// internSlot is the first place for p, which is not empty: cheap, and different
+// for the columns of one row more often than not.
 func internSlot(p []byte) uint32 {
 	h := uint32(len(p))*0x9e3779b1 ^ uint32(p[0])<<16 ^ uint32(p[len(p)/2])<<8 ^ uint32(p[len(p)-1])
 	return h * 0x85ebca6b >> (32 - 6)

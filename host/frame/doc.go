@@ -41,9 +41,10 @@ const (
 	MaxBytes = 64 << 20
 	// Amplification and AmplificationSlack bound what decoding n bytes
 	// allocates: Amplification*n + AmplificationSlack bytes. Lists and scalars
-	// stay below 41*n by themselves. A map of one short key in four bytes costs
-	// Go 340, so maps are counted, and a frame of too many that small is refused;
-	// the slack is there for the honest ones, 12,000 of them at least.
+	// stay below 41*n by themselves. But Go makes 340 bytes of a map of one short
+	// key in four, so lists and maps are counted, and a frame of too many that
+	// small is refused; the slack is there for the honest ones, 12,000 of them at
+	// least.
 	Amplification      = 64
 	AmplificationSlack = 4 << 20
 )

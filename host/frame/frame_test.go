@@ -14,14 +14,29 @@ import (
 func TestAppendTakes(t *testing.T) {
 	big := uint64(math.MaxUint64)
 	cases := []struct{ in, want any }{
-		{int(-7), int64(-7)}, {int8(-128), int64(-128)}, {int16(-300), int64(-300)}, {int32(-70000), int64(-70000)},
-		{uint(7), int64(7)}, {uint8(200), int64(200)}, {uint16(65535), int64(65535)}, {uint32(1 << 31), int64(1 << 31)},
-		{uint64(1<<63 - 1), int64(math.MaxInt64)}, {big, big}, {uintptr(9), int64(9)},
-		{float32(0.1), float64(float32(0.1))}, {int64(math.MinInt64), int64(math.MinInt64)},
-		{[]byte(nil), []byte{}}, {[]any(nil), []any{}}, {map[string]any(nil), map[string]any{}}, {(*Error)(nil), nil},
-		{&Error{Msg: "m"}, &Error{"m", ClassFatal}}, {&Error{"m", "odd"}, &Error{"m", ClassFatal}}, {&Error{"", ClassIO}, &Error{"", ClassIO}},
+		{int(-7), int64(-7)},
+		{int8(-128), int64(-128)},
+		{int16(-300), int64(-300)},
+		{int32(-70000), int64(-70000)},
+		{uint(7), int64(7)},
+		{uint8(200), int64(200)},
+		{uint16(65535), int64(65535)},
+		{uint32(1 << 31), int64(1 << 31)},
+		{uint64(1<<63 - 1), int64(math.MaxInt64)},
+		{big, big},
+		{uintptr(9), int64(9)},
+		{float32(0.1), float64(float32(0.1))},
+		{int64(math.MinInt64), int64(math.MinInt64)},
+		{[]byte(nil), []byte{}},
+		{[]any(nil), []any{}},
+		{map[string]any(nil), map[string]any{}},
+		{(*Error)(nil), nil},
+		{&Error{Msg: "m"}, &Error{"m", ClassFatal}},
+		{&Error{"m", "odd"}, &Error{"m", ClassFatal}},
+		{&Error{"", ClassIO}, &Error{"", ClassIO}},
 		{time.Date(2026, 7, 1, 2, 0, 0, 5, time.FixedZone("x", 7200)), time.Date(2026, 7, 1, 0, 0, 0, 5, time.UTC)},
-		{time.Time{}, time.Time{}}, {time.Unix(-1, 999).UTC(), time.Unix(-1, 999).UTC()},
+		{time.Time{}, time.Time{}},
+		{time.Unix(-1, 999).UTC(), time.Unix(-1, 999).UTC()},
 	}
 	for _, c := range cases {
 		b, err := Append([]byte("before"), c.in)

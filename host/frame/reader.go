@@ -30,7 +30,7 @@ type reader struct {
 	b    []byte
 	at   int
 	ext  int8 // type of the last kindExt
-	wide int  // bytes that maps may still allocate
+	wide int  // bytes that lists and maps may still allocate
 	keys *[internSlots]string
 	bad  Malformed // valid once kindNone or false was returned
 }
