@@ -47,6 +47,9 @@ func (h *Host) boot(ctx context.Context) error {
 	return nil
 }
 
+// gone begins the names of drop-in folders that are being removed.
+const gone = ".gone-"
+
 // candidate is a plugin found at start.
 type candidate struct {
 	plugin Plugin
@@ -88,6 +91,9 @@ func (h *Host) droppedIn(known []*candidate) (found []*candidate) {
 			id := ID{c, e.Name()}
 			dir := filepath.Join(folder, e.Name())
 			switch {
+			case strings.HasPrefix(e.Name(), gone):
+				_ = os.RemoveAll(dir)
+				continue
 			case !e.IsDir() || strings.HasPrefix(e.Name(), "."):
 				continue
 			case slices.ContainsFunc(known, func(k *candidate) bool { return k.plugin.ID == id }):

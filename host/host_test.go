@@ -717,3 +717,30 @@ func TestCloseGivesUpInstallations(t *testing.T) {
 		t.Errorf("files remain: %v", f)
 	}
 }
+
+// TestDropInsOnAnotherVolume: a drop-in folder need not stand on the volume of
+// the home.
+func TestDropInsOnAnotherVolume(t *testing.T) {
+	volume, err := os.MkdirTemp("/dev/shm", "vanth-test-*")
+	if err != nil {
+		t.Skip("SKIPPED TestDropInsOnAnotherVolume: no second volume: ", err)
+	}
+	defer os.RemoveAll(volume)
+	b := open(t)
+	b.stop()
+	dir := filepath.Join(volume, "wasm", "kit")
+	if err := errors.Join(os.RemoveAll(filepath.Join(b.home, "plugins")), os.Symlink(volume, filepath.Join(b.home, "plugins")),
+		os.MkdirAll(dir, 0o755), os.MkdirAll(filepath.Join(volume, "wasm", ".gone-x"), 0o755),
+		os.WriteFile(filepath.Join(dir, "kit.json"), []byte(`{"version":"dropped","functions":["version"]}`), 0o644),
+		os.WriteFile(filepath.Join(dir, "kit.wasm"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.want("version", "dropped")
+	if err := b.Remove(context.Background(), id("kit")); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(volume, "wasm")); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/vanth-io/vanth/host/internal/fetch"
 )
@@ -116,8 +117,15 @@ func (h *Host) discard(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(dir, filepath.Join(grave, "x")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	err = os.Rename(dir, filepath.Join(grave, "x"))
+	if errors.Is(err, syscall.EXDEV) {
+		// A drop-in folder on a volume of its own: it is hidden beside itself.
 		_ = os.Remove(grave)
+		grave = filepath.Join(filepath.Dir(dir), gone+filepath.Base(dir))
+		err = errors.Join(os.RemoveAll(grave), os.Rename(dir, grave))
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		_ = os.RemoveAll(grave)
 		return err
 	}
 	if err := syncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
