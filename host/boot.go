@@ -90,11 +90,15 @@ func (h *Host) droppedIn(known []*candidate) (found []*candidate) {
 		for _, e := range list {
 			id := ID{c, e.Name()}
 			dir := filepath.Join(folder, e.Name())
+			info, err := os.Stat(dir) // a link to a folder is a folder
 			switch {
 			case strings.HasPrefix(e.Name(), gone):
 				_ = os.RemoveAll(dir)
 				continue
-			case !e.IsDir() || strings.HasPrefix(e.Name(), "."):
+			case strings.HasPrefix(e.Name(), "."):
+				continue
+			case err != nil || !info.IsDir():
+				h.opts.Log.Warn("not a drop-in folder", "path", dir, "err", err)
 				continue
 			case slices.ContainsFunc(known, func(k *candidate) bool { return k.plugin.ID == id }):
 				h.opts.Log.Warn("drop-in folder is ignored: a plugin of that name was installed", "dir", dir)
@@ -185,6 +189,10 @@ func (h *Host) admit(ctx context.Context, c *candidate) {
 		if len(names) == 0 {
 			names = c.plugin.Manifest.Functions
 		}
+		if slices.ContainsFunc(names, func(n string) bool { return CheckName(n) != nil }) {
+			names = nil
+		}
+		c.plugin.Manifest.Functions = names
 		// Its names stay reserved, unless another plugin has them.
 		symbols := make([]Symbol, len(names))
 		for i, n := range names {

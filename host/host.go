@@ -63,7 +63,6 @@ type Host struct {
 
 	life   context.Context // ends when Close begins
 	end    context.CancelFunc
-	ops    sync.WaitGroup // installs, replacements and removals under way
 	beat   sync.WaitGroup // the checkpoint goroutine
 	closer sync.Once
 	closed error // what Close failed with
@@ -84,6 +83,10 @@ func newPaths(home string) paths {
 	}
 }
 
+// dropped is the drop-in folder of a plugin, whether there is one or not.
+func (p paths) dropped(id ID) string { return filepath.Join(p.dropIn, id.Class.dropIn(), id.Name) }
+
+// plugin holds the generations of an installed plugin.
 func (p paths) plugin(id ID) string { return filepath.Join(p.bundles, string(id.Class), id.Name) }
 
 // Open starts a host: it sweeps what a killed process left, loads the plugins
@@ -115,7 +118,7 @@ func (h *Host) Close(ctx context.Context) error {
 	h.closer.Do(func() {
 		h.reg.close()
 		h.end()
-		h.ops.Wait()
+		h.reg.ops.Wait()
 		h.beat.Wait()
 		entries := h.reg.withdrawAll()
 		errs := make([]error, len(entries))

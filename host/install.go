@@ -54,19 +54,18 @@ func (h *Host) Replace(ctx context.Context, r Request) (Plugin, error) {
 // removes what installing it brought, its state included. The error is
 // ErrNotFound or that of the store.
 func (h *Host) Remove(ctx context.Context, id ID) error {
-	old, err := h.begin(id)
+	old, err := h.reg.begin(id)
 	if err != nil {
 		return err
 	}
-	defer h.finish(id)
+	defer h.reg.finish(id)
 	if old == nil {
 		return Errorf(ErrNotFound, "%s: not found", id)
 	}
-	if old.plugin.DropIn {
-		// The folder decides what is installed; renaming it is the commit.
-		if err := h.discard(old.plugin.Dir); err != nil {
-			return fmt.Errorf("%s: remove the drop-in folder: %w", id, err)
-		}
+	// A drop-in folder goes first: it would come back at the next start. Of a
+	// plugin that is one, this is the commit.
+	if err := h.discard(h.paths.dropped(id)); err != nil {
+		return fmt.Errorf("%s: the drop-in folder cannot be removed, and would come back: %w", id, err)
 	}
 	if old.state != nil {
 		old.state.drop(true)
@@ -83,20 +82,6 @@ func (h *Host) Remove(ctx context.Context, id ID) error {
 		h.opts.Log.Warn("files remain until the next start", "plugin", id.String(), "err", err)
 	}
 	return nil
-}
-
-// begin reserves id for one operation and counts it.
-func (h *Host) begin(id ID) (*entry, error) {
-	old, err := h.reg.begin(id)
-	if err == nil {
-		h.ops.Add(1)
-	}
-	return old, err
-}
-
-func (h *Host) finish(id ID) {
-	h.reg.finish(id)
-	h.ops.Done()
 }
 
 // retire ends a withdrawn entry within the drain time; the caller's own
@@ -137,23 +122,41 @@ func (h *Host) discard(dir string) error {
 // install runs the steps. Up to the store's transaction everything is undone on
 // an error; after it the new version stands, whatever happens.
 func (h *Host) install(ctx context.Context, r Request, admit func(old *entry) error) (Plugin, error) {
+	in := &installation{h: h, req: r}
+	fail := func(s Step, err error) (Plugin, error) {
+		in.rollback()
+		return Plugin{}, &InstallError{r.ID, s, err}
+	}
 	if err := h.checkRequest(r); err != nil {
-		return Plugin{}, &InstallError{r.ID, StepReserve, err}
+		return fail(StepReserve, err)
 	}
-	old, err := h.begin(r.ID)
-	if err != nil {
-		return Plugin{}, &InstallError{r.ID, StepReserve, err}
-	}
-	defer h.finish(r.ID)
-	if err := admit(old); err != nil {
-		return Plugin{}, &InstallError{r.ID, StepReserve, err}
+	if err := admit(h.reg.snapshot().plugins[r.ID]); err != nil {
+		return fail(StepReserve, err) // said early: nothing need be fetched
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(h.life, func() { cancel(Errorf(ErrClosed, "the host is closing")) })()
-	in := &installation{h: h, req: r, old: old}
-	if err := in.run(ctx); err != nil {
-		return Plugin{}, err
+	// The archive comes at its sender's pace, and must not hold the name.
+	if err := in.fetch(ctx); err != nil {
+		return fail(StepFetch, err)
+	}
+	old, err := h.reg.begin(r.ID)
+	if err != nil {
+		return fail(StepReserve, err)
+	}
+	defer h.reg.finish(r.ID)
+	if err := admit(old); err != nil {
+		return fail(StepReserve, err)
+	}
+	in.old = old
+	for _, s := range in.steps() {
+		err := context.Cause(ctx)
+		if err == nil {
+			err = s.do(ctx)
+		}
+		if err != nil {
+			return fail(s.step, err)
+		}
 	}
 	h.reg.publish(in.entry)
 	if old != nil {

@@ -49,6 +49,12 @@ func (l *lease) wait(ctx context.Context) error {
 	case <-l.idle:
 		return nil
 	case <-ctx.Done():
+	}
+	// Both may be true, and select is blind.
+	select {
+	case <-l.idle:
+		return nil
+	default:
 		return ctx.Err()
 	}
 }

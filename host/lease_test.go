@@ -131,3 +131,17 @@ func BenchmarkHandle(b *testing.B) {
 		_ = f.ExecScalar(ctx, nil, words)
 	}
 }
+
+// TestLeaseWaitSeesIdle also when ctx has ended.
+func TestLeaseWaitSeesIdle(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 {
+		var l lease
+		l.init()
+		l.retire()
+		if err := l.wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

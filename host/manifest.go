@@ -7,10 +7,17 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
+	"unicode"
 )
 
-// maxManifest bounds a manifest file, in bytes.
-const maxManifest = 1 << 20
+// Bounds of a manifest: the file in bytes, the symbols it names together, the
+// arguments of one of them.
+const (
+	maxManifest = 1 << 20
+	maxSymbols  = 1000
+	maxArgs     = 64
+)
 
 // Manifest is the <name>.json of a bundle. Its first lines are eKuiper's; keys
 // that neither knows are ignored, since eKuiper's manifests must load, but
@@ -50,8 +57,13 @@ func (l *Limits) UnmarshalJSON(b []byte) error {
 	if err := strictJSON(b, (*plain)(l)); err != nil {
 		return err
 	}
-	if l.CallMs < 0 || l.MemoryMiB < 0 || l.Concurrency < 0 {
-		return invalid("limits: expected numbers above 0")
+	for _, c := range []struct {
+		key        string
+		value, max int
+	}{{"callMs", l.CallMs, 24 * 3600 * 1000}, {"memoryMiB", l.MemoryMiB, 4096}, {"concurrency", l.Concurrency, 10_000}} {
+		if c.value < 0 || c.value > c.max {
+			return invalid("limits.%s: found %d, expected 1 to %d, or nothing", c.key, c.value, c.max)
+		}
 	}
 	return nil
 }
@@ -69,7 +81,13 @@ func ParseManifest(name string, b []byte) (Manifest, error) {
 	if m.Name != "" && m.Name != name {
 		return m, invalid("invalid plugin, expect name '%s' but got '%s'", name, m.Name)
 	}
+	if m.ABI < 0 || len(m.Version) > maxName || strings.ContainsFunc(m.Version, unicode.IsControl) {
+		return m, invalid("manifest %s.json: abi %d, version %.200q: expected a number from 0 up, and at most %d printable characters", name, m.ABI, m.Version, maxName)
+	}
 	list := m.List()
+	if len(list) > maxSymbols {
+		return m, invalid("manifest %s.json: found %d sources, functions and sinks, at most %d are allowed", name, len(list), maxSymbols)
+	}
 	if len(list) == 0 {
 		return m, invalid("invalid plugin, must define at lease one source, sink or function")
 	}
@@ -84,7 +102,10 @@ func ParseManifest(name string, b []byte) (Manifest, error) {
 		seen[s] = true
 	}
 	for _, s := range slices.Sorted(maps.Keys(m.Symbols)) {
-		if !slices.ContainsFunc(list, func(x Symbol) bool { return x.Name == s }) {
+		if n := len(m.Symbols[s].Args); n > maxArgs {
+			return m, invalid("manifest %s.json: symbols.%.64s has %d arguments, at most %d are allowed", name, s, n, maxArgs)
+		}
+		if !seen[Symbol{KindFunction, s}] && !seen[Symbol{KindSource, s}] && !seen[Symbol{KindSink, s}] {
 			return m, invalid("manifest %s.json: symbols.%s describes what is in none of sources, functions and sinks", name, s)
 		}
 	}

@@ -27,7 +27,7 @@ func TestParseManifest(t *testing.T) {
 		`{"functions":[""]}`:                                     "id cannot be empty",
 		`{"functions":["a"],"symbols":{"b":{}}}`:                 "symbols.b describes what is in none of",
 		`{"functions":["a"],"limits":{"memoryMB":1}}`:            `unknown field "memoryMB"`,
-		`{"functions":["a"],"limits":{"callMs":-1}}`:             "above 0",
+		`{"functions":["a"],"limits":{"callMs":-1}}`:             "limits.callMs: found -1",
 		"{\n\"functions\":[\"a\"],\n}":                           "line 3",
 		"{\n\n\"functions\":\"a\"}":                              "line 3",
 		``:                                                       "unexpected end",

@@ -53,7 +53,8 @@ type registry struct {
 	busy   map[ID]bool   // operations under way: one per plugin
 	claims map[Symbol]ID // names published, or reserved by an operation
 	usages map[string]*usage
-	closed atomic.Bool // set under mu; read without by calls that found no module
+	closed atomic.Bool    // set under mu; read without by calls that found no module
+	ops    sync.WaitGroup // operations under way; grows under mu, while not closed
 }
 
 func (r *registry) init() {
@@ -96,9 +97,10 @@ func (r *registry) begin(id ID) (*entry, error) {
 		return nil, Errorf(ErrClosed, "%s: the host is closing", id)
 	}
 	if r.busy[id] {
-		return nil, Errorf(ErrInUse, "%s: another operation on it is under way", id)
+		return nil, Errorf(ErrInUse, "%s: another operation on it is under way: try again when it has ended", id)
 	}
 	r.busy[id] = true
+	r.ops.Add(1)
 	return r.snapshot().plugins[id], nil
 }
 
@@ -106,6 +108,7 @@ func (r *registry) finish(id ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.busy, id)
+	r.ops.Done()
 }
 
 // claim reserves symbol names for id: all or none. Names that id holds already
@@ -161,6 +164,7 @@ func (r *registry) publish(e *entry) {
 	for s, id := range r.claims {
 		if id == e.plugin.ID && !kept[s] {
 			delete(r.claims, s)
+			delete(r.usages, s.Name)
 		}
 	}
 	old.lease.retire()

@@ -17,6 +17,13 @@ const (
 	MaxStateBytes = 16 << 20 // keys and values of one plugin together
 )
 
+// stateEntry is what an entry costs beside its key and value, in bytes: an
+// empty value is not free.
+const stateEntry = 128
+
+// size is what an entry counts for.
+func (k StateKey) size(value []byte) int { return stateEntry + len(k.Scope) + len(k.Key) + len(value) }
+
 // State is the memory of one plugin that outlives its modules: values and
 // counters by scope and key. Reads and writes are served from memory and cost
 // no I/O; writes are saved to the store every checkpoint and when the host
@@ -43,7 +50,7 @@ func NewState(store Store, id ID) (*State, error) {
 			return nil, fmt.Errorf("state: %w", err)
 		}
 		s.values[c.StateKey] = c.Value
-		s.bytes += len(c.Scope) + len(c.Key) + len(c.Value)
+		s.bytes += c.size(c.Value)
 	}
 	return s, nil
 }
@@ -73,7 +80,7 @@ func (s *State) Delete(scope, key string) bool {
 	k := StateKey{Scope: scope, Key: key}
 	v, ok := s.values[k]
 	if ok {
-		s.bytes -= len(k.Scope) + len(k.Key) + len(v)
+		s.bytes -= k.size(v)
 		delete(s.values, k)
 		s.dirty[k] = struct{}{}
 	}
@@ -120,9 +127,9 @@ func (s *State) set(k StateKey, value []byte) error {
 		return invalid("state scope of %d bytes (rule and operator): at most %d are allowed", len(k.Scope), MaxStateScope)
 	}
 	old, had := s.values[k]
-	grown := len(value) - len(old)
-	if !had {
-		grown += len(k.Scope) + len(k.Key)
+	grown := k.size(value)
+	if had {
+		grown -= k.size(old)
 	}
 	if s.bytes+grown > MaxStateBytes {
 		return invalid("state of %d bytes: at most %d are allowed", s.bytes+grown, MaxStateBytes)

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -31,13 +32,15 @@ type installation struct {
 	entry  *entry
 }
 
-// run goes through the steps and undoes them all when one fails.
-func (in *installation) run(ctx context.Context) error {
-	steps := []struct {
-		step Step
-		do   func(context.Context) error
-	}{
-		{StepFetch, in.fetch},
+// stepFunc is a step and what it is called in errors.
+type stepFunc struct {
+	step Step
+	do   func(context.Context) error
+}
+
+// steps are those after fetch, which runs before the name is reserved.
+func (in *installation) steps() []stepFunc {
+	return []stepFunc{
 		{StepUnpack, in.unpack},
 		{StepManifest, in.manifest},
 		{StepPlace, in.place},
@@ -45,19 +48,13 @@ func (in *installation) run(ctx context.Context) error {
 		{StepLoad, in.load},
 		{StepStore, in.store},
 	}
-	for _, s := range steps {
-		err := context.Cause(ctx)
-		if err == nil {
-			err = s.do(ctx)
-		}
-		if err != nil {
-			for _, undo := range slices.Backward(in.undo) {
-				undo()
-			}
-			return &InstallError{in.req.ID, s.step, err}
-		}
+}
+
+// rollback undoes what was done, the last first.
+func (in *installation) rollback() {
+	for _, undo := range slices.Backward(in.undo) {
+		undo()
 	}
-	return nil
 }
 
 // fetch brings the archive into a temporary file and takes its digest.
@@ -170,10 +167,10 @@ func (in *installation) manifest(context.Context) error {
 // readManifest finds <name>.json at the root of dir.
 func readManifest(dir, name string) (Manifest, error) {
 	file := name + ".json"
-	f, err := os.Open(filepath.Join(dir, file))
+	f, err := Bundle{Dir: dir}.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
 		found := filesBelow(dir)
-		return Manifest{}, invalid("missing or invalid json file %s, found %d files in total: %s; expected %s at the root of the archive",
+		return Manifest{}, invalid("missing or invalid json file %s, found %d files in total: %s; expected %s at the root of the bundle",
 			file, len(found), strings.Join(found[:min(8, len(found))], ", "), file)
 	}
 	if err != nil {
@@ -255,7 +252,7 @@ func (in *installation) load(ctx context.Context) error {
 	} else {
 		var err error
 		if st, err = NewState(in.h.opts.Store, in.req.ID); err != nil {
-			return err
+			return fmt.Errorf("%w: delete the plugin to start without it", err)
 		}
 	}
 	e, err := in.h.load(ctx, in.plugin, in.record, st)

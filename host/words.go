@@ -2,8 +2,10 @@ package host
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
+	"syscall"
 )
 
 // Kind says what a symbol is. It is independent of the class a plugin was
@@ -117,6 +119,30 @@ type Bundle struct {
 	Dir string
 	// State is the plugin's memory that outlives its modules.
 	State *State
+}
+
+// Open opens a file of the bundle for reading. It must be a regular file, and
+// no link may lead out of the bundle.
+func (b Bundle) Open(name string) (*os.File, error) {
+	root, err := os.OpenRoot(b.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	// Opening a named pipe would wait for a writer.
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = invalid("%s is not a regular file", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // Props are the properties a rule gives to a source or a sink.
