@@ -67,7 +67,7 @@ type function struct {
 	name      string
 	export    string
 	kind      kind
-	index     int    // in module.functions
+	index     int    // in instance.entries
 	dispatch  uint32 // number in vanth_call, for kindDispatch
 	signature host.Signature
 	results   []host.Type // of a direct function
@@ -77,20 +77,28 @@ type function struct {
 // hears of all of it at once.
 type problems []string
 
+// maxProblems is how many of them an error tells.
+const maxProblems = 10
+
 func (p *problems) add(format string, a ...any) { *p = append(*p, fmt.Sprintf(format, a...)) }
 
 func (p problems) err(file string) error {
 	if len(p) == 0 {
 		return nil
 	}
-	return host.Errorf(host.ErrInvalid, "%s: %d problems: %s", file, len(p), strings.Join(p, "; "))
+	more := ""
+	if len(p) > maxProblems {
+		more = fmt.Sprintf("; and %d more", len(p)-maxProblems)
+	}
+	return host.Errorf(host.ErrInvalid, "%s: %d problems: %s%s", file, len(p), strings.Join(p[:min(maxProblems, len(p))], "; "), more)
 }
 
 // checkABI compares the module's exports with the manifest and the guest
 // contract, and finds the kind of each function. Nothing of the module has run.
 func (m *module) checkABI() error {
-	exports := m.code.ExportedFunctions()
+	exports := m.engine.code.ExportedFunctions()
 	manifest := &m.bundle.Plugin.Manifest
+	m.named = map[string]*function{}
 	var bad problems
 	expect := func(name string, want funcType) bool {
 		d, ok := exports[name]
@@ -108,6 +116,7 @@ func (m *module) checkABI() error {
 	if marked {
 		expect(exportSymbols, typeSymbols)
 	}
+	dispatcher := -1
 	for i, name := range manifest.Functions {
 		f := &function{module: m, name: name, index: i, dispatch: uint32(i), signature: host.Signature{Variadic: true}}
 		if s, ok := manifest.Symbols[name]; ok {
@@ -123,6 +132,10 @@ func (m *module) checkABI() error {
 			f.kind, f.export = kindPacked, prefixPacked+name
 		case dispatch:
 			f.kind, f.export = kindDispatch, exportDispatch
+			if dispatcher < 0 {
+				dispatcher = i
+			}
+			f.index = dispatcher // they share an entry
 		case exports[prefixDirect+name] != nil:
 			bad.add(`function %s asks for "null": "call", which needs an export %s%s`, name, prefixPacked, name)
 		default:
@@ -130,12 +143,13 @@ func (m *module) checkABI() error {
 		}
 		m.packed = m.packed || f.kind != kindDirect
 		m.functions = append(m.functions, f)
+		m.named[name] = f
 	}
 	if m.packed {
 		if !expect(exportBuffer, typeBuffer) {
 			bad.add("no export %s, which functions that take frames need", exportBuffer)
 		}
-		if len(m.code.ExportedMemories()) == 0 {
+		if len(m.engine.code.ExportedMemories()) == 0 {
 			bad.add("no memory is exported, which functions that take frames need")
 		}
 	}
@@ -147,7 +161,7 @@ func (m *module) checkABI() error {
 func (f *function) bindDirect(bad *problems, exports map[string]api.FunctionDefinition, export string) {
 	d, ok := exports[export]
 	if !ok {
-		bad.add("function %s of the manifest: no export %s%s", f.name, export, nearestExport(exports))
+		bad.add("function %s of the manifest: no export %s%s", f.name, export, nearestExport(exports, len(*bad)))
 		return
 	}
 	f.kind, f.export = kindDirect, export
@@ -229,8 +243,11 @@ func travels(t host.Type, v api.ValueType) bool {
 	return false
 }
 
-// nearestExport lists what a module exports, for an error.
-func nearestExport(exports map[string]api.FunctionDefinition) string {
+// nearestExport lists what a module exports, for the first of its problems.
+func nearestExport(exports map[string]api.FunctionDefinition, told int) string {
+	if told > 0 { // once is enough
+		return ""
+	}
 	var names []string
 	for n := range exports {
 		names = append(names, n)
@@ -269,17 +286,21 @@ func (m *module) bindDispatch(in *instance) error {
 	if !ok {
 		return m.badResult(exportSymbols, in, host.FaultResult, fmt.Errorf("found %s, expected a list of names", host.Describe(v)))
 	}
+	number := make(map[string]uint32, len(list))
+	for i, name := range list {
+		if name, ok := name.(string); ok {
+			number[name] = uint32(i)
+		}
+	}
 	var bad problems
 	for _, f := range m.functions {
 		if f.kind != kindDispatch {
 			continue
 		}
-		i := slices.Index(list, any(f.name))
-		if i < 0 {
-			bad.add("function %s of the manifest is not registered by the code, which registers %v", f.name, list)
-			continue
+		var ok bool
+		if f.dispatch, ok = number[f.name]; !ok {
+			bad.add("function %s of the manifest is not registered by the code, which registers %.500s", f.name, fmt.Sprint(list))
 		}
-		f.dispatch = uint32(i)
 	}
 	return bad.err(m.bundle.Plugin.ID.Name + ".wasm")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/host/frame"
@@ -46,7 +47,7 @@ func (f *direct) ExecScalar(ctx context.Context, c *host.Call, words []uint64) e
 	if err != nil {
 		return f.wrap(err)
 	}
-	if err := in.run(ctx, in.entries[f.index], words); err != nil {
+	if err := in.run(ctx, in.entry(f.function), words); err != nil {
 		err = f.module.fault(f.name, in, err)
 		f.leave(in, false)
 		return err
@@ -72,7 +73,7 @@ func (f *direct) Exec(ctx context.Context, c *host.Call, args []any) (any, error
 		f.leave(in, true)
 		return nil, f.wrap(err)
 	}
-	if err := in.run(ctx, in.entries[f.index], stack); err != nil {
+	if err := in.run(ctx, in.entry(f.function), stack); err != nil {
 		err = f.module.fault(f.name, in, err)
 		f.leave(in, false)
 		return nil, err
@@ -271,7 +272,7 @@ func (in *instance) packed(ctx context.Context, n int) (uint64, error) {
 		stack = append(stack, uint64(f.dispatch))
 	}
 	stack = append(stack, uint64(in.argPtr), uint64(n))
-	err := in.run(ctx, in.entries[f.index], stack)
+	err := in.run(ctx, in.entry(f), stack)
 	return stack[0], err
 }
 
@@ -307,6 +308,12 @@ func (m *module) badResult(symbol string, in *instance, fault host.Fault, err er
 	}
 	if e, ok := errors.AsType[*frame.Error](err); ok {
 		g.Class = e.Class
+		if len(e.Msg) > maxMessage {
+			e.Msg = strings.ToValidUTF8(e.Msg[:maxMessage], "") + "..."
+		}
 	}
 	return g
 }
+
+// maxMessage bounds what is kept of an error that a guest returned, in bytes.
+const maxMessage = 4 << 10

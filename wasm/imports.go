@@ -2,11 +2,15 @@ package wasm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
@@ -24,6 +28,7 @@ const (
 	codeAbsent   = -1
 	codePointer  = -2
 	codeTooLarge = -3
+	codeDenied   = -4
 )
 
 // maxLogLine bounds a line of a guest's log, in bytes; the rest is cut off.
@@ -65,13 +70,17 @@ func importTable() []importFunc {
 // defineImports gives the module what it imports and is granted. Everything it
 // imports that nobody can give is named in one error.
 func (m *module) defineImports(ctx context.Context) error {
-	wasi, err := wasi_snapshot_preview1.NewBuilder(m.engine).Compile(ctx)
-	if err != nil {
-		return err
-	}
 	known := map[string]funcType{}
-	for name, d := range wasi.ExportedFunctions() {
-		known[importWASI+"."+name] = typeOf(d)
+	imports := m.engine.code.ImportedFunctions()
+	var wasi wazero.CompiledModule
+	if slices.ContainsFunc(imports, func(d api.FunctionDefinition) bool { from, _, _ := d.Import(); return from == importWASI }) {
+		var err error
+		if wasi, err = wasi_snapshot_preview1.NewBuilder(m.engine).Compile(ctx); err != nil {
+			return err
+		}
+		for name, d := range wasi.ExportedFunctions() {
+			known[importWASI+"."+name] = typeOf(d)
+		}
 	}
 	table := importTable()
 	needs := map[string]string{}
@@ -80,13 +89,13 @@ func (m *module) defineImports(ctx context.Context) error {
 		needs[importHost+"."+f.name] = f.needs
 	}
 	var bad problems
-	if mems := m.code.ImportedMemories(); len(mems) > 0 {
+	if mems := m.engine.code.ImportedMemories(); len(mems) > 0 {
 		bad.add("it imports a memory: memories are the guest's own")
 	}
-	used := map[string]bool{}
-	for _, d := range m.code.ImportedFunctions() {
+	used := false
+	for _, d := range imports {
 		from, name, _ := d.Import()
-		used[from] = true
+		used = used || from == importHost
 		full := from + "." + name
 		want, ok := known[full]
 		switch {
@@ -101,12 +110,12 @@ func (m *module) defineImports(ctx context.Context) error {
 	if err := bad.err(m.bundle.Plugin.ID.Name + ".wasm"); err != nil {
 		return err
 	}
-	if used[importWASI] {
-		if _, err := wasi_snapshot_preview1.Instantiate(ctx, m.engine); err != nil {
+	if wasi != nil {
+		if _, err := m.engine.InstantiateModule(ctx, wasi, wazero.NewModuleConfig()); err != nil {
 			return err
 		}
 	}
-	if !used[importHost] {
+	if !used {
 		return nil
 	}
 	b := m.engine.NewHostModuleBuilder(importHost)
@@ -121,7 +130,7 @@ func (m *module) defineImports(ctx context.Context) error {
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(call), f.typ.params, f.typ.results).Export(f.name)
 	}
-	_, err = b.Instantiate(ctx)
+	_, err := b.Instantiate(ctx)
 	return err
 }
 
@@ -172,11 +181,22 @@ func logLevel(level uint64) slog.Level {
 
 func importLog(in *instance, stack []uint64) {
 	level := logLevel(stack[0])
+	log := in.module.log
+	if !log.Enabled(context.Background(), level) {
+		return
+	}
+	pass, dropped := in.module.talk.line(time.Now())
+	if dropped > 0 {
+		log.Warn("lines were dropped: the plugin logs too much", "lines", dropped)
+	}
+	if !pass {
+		return
+	}
 	text, ok := in.guestBytes(stack[1], min(uint64(uint32(stack[2])), maxLogLine))
 	if !ok {
 		text = []byte("(the guest logged from outside its memory)")
 	}
-	in.module.log.Log(context.Background(), level, strings.ToValidUTF8(string(text), "\uFFFD"), "function", in.symbol())
+	log.Log(context.Background(), level, strings.ToValidUTF8(string(text), "\uFFFD"), "function", in.symbol())
 }
 
 func importLogOn(in *instance, stack []uint64) {
@@ -185,6 +205,40 @@ func importLogOn(in *instance, stack []uint64) {
 	if on {
 		stack[0] = 1
 	}
+}
+
+// What a plugin may log: so many lines at once, and so many a second after that.
+const (
+	logBurst = 200
+	logRate  = 50
+)
+
+// talk bounds the lines that one plugin logs.
+type talk struct {
+	mu      sync.Mutex // guards what follows
+	last    time.Time
+	budget  float64 // lines
+	dropped int
+}
+
+// line reports whether a line may pass, and how many were dropped since the
+// last one that did.
+func (t *talk) line(now time.Time) (pass bool, dropped int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last.IsZero() {
+		t.budget = logBurst
+	} else {
+		t.budget = min(logBurst, t.budget+logRate*now.Sub(t.last).Seconds())
+	}
+	t.last = now
+	if t.budget < 1 {
+		t.dropped++
+		return false, 0
+	}
+	t.budget--
+	dropped, t.dropped = t.dropped, 0
+	return true, dropped
 }
 
 func importCtxStr(in *instance, stack []uint64) {
@@ -243,7 +297,16 @@ func importStateGet(in *instance, stack []uint64) {
 	stack[0] = in.answer(in.scratch, stack[2], stack[3])
 }
 
+// starting reports whether the instance still starts. Then it may read its state
+// but not change it: every instance starts, also of versions that are not
+// installed in the end.
+func (in *instance) starting() bool { return in.mod == nil }
+
 func importStatePut(in *instance, stack []uint64) {
+	if in.starting() {
+		stack[0] = code(codeDenied)
+		return
+	}
 	key, ok := in.guestBytes(stack[0], stack[1])
 	value, ok2 := in.guestBytes(stack[2], stack[3])
 	if !ok || !ok2 {
@@ -258,6 +321,10 @@ func importStatePut(in *instance, stack []uint64) {
 }
 
 func importStateDel(in *instance, stack []uint64) {
+	if in.starting() {
+		stack[0] = code(codeDenied)
+		return
+	}
 	key, ok := in.guestBytes(stack[0], stack[1])
 	if !ok {
 		stack[0] = code(codePointer)
@@ -280,6 +347,9 @@ func (in *instance) counterKey(stack []uint64) string {
 }
 
 func importCounterIncr(in *instance, stack []uint64) {
+	if in.starting() {
+		panic(errors.New("counter: state cannot be changed while an instance starts"))
+	}
 	n, err := in.module.bundle.State.Add(in.stateScope(), in.counterKey(stack), int64(stack[2]))
 	if err != nil {
 		panic(fmt.Errorf("counter: %w", err))

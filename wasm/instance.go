@@ -27,7 +27,6 @@ type instance struct {
 	memory api.Memory // nil when the module has none
 	buffer api.Function
 	ctx    *guestContext
-	limit  uint32 // ticks a call may take
 
 	// Belongs to the call under way.
 	call     *host.Call
@@ -42,9 +41,9 @@ type instance struct {
 	// The guest's buffer for arguments, see sdk/abi.
 	argPtr, argCap uint32
 
-	entries []api.Function // by function.index
+	entries []api.Function // by function.index, looked up when first called
 
-	calls   uint32
+	calls   uint64
 	running atomic.Uint64 // token of the call under way, see watchdog.go
 	used    bool          // since the janitor last looked
 }
@@ -53,23 +52,27 @@ type instance struct {
 func (m *module) instantiate(ctx context.Context) (*instance, error) {
 	in := &instance{module: m}
 	in.ctx = newGuestContext(in)
-	in.limit = uint32(max(1, m.grant.timeout/tick))
-	start, cancel := context.WithTimeout(ctx, m.rt.opts.StartTimeout)
+	limit := m.startLimit()
+	start, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	mod, err := m.engine.InstantiateModule(&startContext{start, in}, m.code,
+	mod, err := m.engine.InstantiateModule(&startContext{start, in}, m.engine.code,
 		m.config.WithStdout(&in.out).WithStderr(&in.out).WithRandSource(m.randomness()))
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil, fmt.Errorf("given up while an instance was started: %w", ctx.Err())
+	case err != nil && start.Err() != nil:
+		err = fmt.Errorf("start took longer than %v (wasm.startTimeout): %w", limit, context.DeadlineExceeded)
+	case err != nil && strings.Contains(err.Error(), "not instantiated"):
+		return nil, host.Errorf(host.ErrInvalid, "%s.wasm imports a global or a table: only functions are given to guests (%v)", m.bundle.Plugin.ID.Name, err)
+	case err == nil && mod.IsClosed():
+		err = sys.NewExitError(0) // which the engine takes for success
+	}
 	if err != nil {
-		if start.Err() != nil && ctx.Err() == nil {
-			err = fmt.Errorf("start took longer than %v (wasm.startTimeout): %w", m.rt.opts.StartTimeout, context.DeadlineExceeded)
-		}
 		return nil, m.fault("_initialize", in, err)
 	}
 	in.mod = mod
 	in.memory = mod.Memory()
 	in.entries = make([]api.Function, len(m.functions))
-	for i, f := range m.functions {
-		in.entries[i] = mod.ExportedFunction(f.export)
-	}
 	if m.packed {
 		in.buffer = mod.ExportedFunction(exportBuffer)
 	}
@@ -154,22 +157,30 @@ func (in *instance) run(ctx context.Context, fn api.Function, stack []uint64) er
 		return err
 	}
 	if cause := ctx.Err(); cause != nil {
-		return fmt.Errorf("given up by its caller: %w", cause)
+		return &cutShort{fmt.Errorf("given up by its caller: %w", cause)}
 	}
 	if errors.Is(in.ctx.Err(), context.Canceled) {
-		return host.Errorf(host.ErrClosed, "ended by force: the plugin was replaced, removed or is closing")
+		return &cutShort{host.Errorf(host.ErrClosed, "ended by force: the plugin is being replaced or removed, or the host closes")}
 	}
 	return fmt.Errorf("ran longer than %v: %w", in.module.grant.timeout, context.DeadlineExceeded)
 }
 
+// cutShort is the end of a call that is not the guest's fault.
+type cutShort struct{ error }
+
+func (e *cutShort) Unwrap() error { return e.error }
+
 // fault turns an error of the engine into that of a call.
 func (m *module) fault(symbol string, in *instance, err error) error {
+	if _, ok := errors.AsType[*cutShort](err); ok {
+		return fmt.Errorf("%s: %s: %w", m.bundle.Plugin.ID, symbol, err)
+	}
 	g := &host.GuestError{
 		Plugin: m.bundle.Plugin.ID, Version: m.bundle.Plugin.Manifest.Version,
 		Symbol: symbol, Fault: host.FaultTrap, Output: in.out.String(), Err: err,
 	}
 	switch exit := (*sys.ExitError)(nil); {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, host.ErrClosed):
+	case errors.Is(err, context.DeadlineExceeded):
 		g.Fault = host.FaultDeadline
 	case errors.As(err, &exit):
 		g.Fault, g.Err = host.FaultExit, fmt.Errorf("exit code %d", exit.ExitCode())
@@ -192,6 +203,17 @@ func (in *instance) symbol() string {
 		return "_initialize"
 	}
 	return in.function.name
+}
+
+// entry is the exported function behind f. Each costs a stack, so those that
+// are never called are never looked up.
+func (in *instance) entry(f *function) api.Function {
+	fn := in.entries[f.index]
+	if fn == nil {
+		fn = in.mod.ExportedFunction(f.export)
+		in.entries[f.index] = fn
+	}
+	return fn
 }
 
 // stateScope is the scope of the call under way.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -19,13 +20,15 @@ type module struct {
 	bundle host.Bundle
 	grant  grant
 	log    *slog.Logger
-	engine wazero.Runtime
-	code   wazero.CompiledModule
+	engine *engine
 	config wazero.ModuleConfig
+	took   time.Duration // to start the first instance
 
 	functions []*function // in the manifest's order
-	packed    bool        // some function needs the guest's buffer
+	named     map[string]*function
+	packed    bool // some function needs the guest's buffer
 	pool      *pool
+	talk      talk
 	closer    sync.Once
 }
 
@@ -45,27 +48,41 @@ func (m *module) link(ctx context.Context) error {
 	return nil
 }
 
-// start makes the pool and its first instances.
+// start makes the first instances.
 func (m *module) start(ctx context.Context) error {
-	m.pool = newPool(m.grant.pool, m.rt.opts.PoolWait, m.instantiate)
-	first, err := m.pool.make(ctx)
+	began := time.Now()
+	first, err := m.pool.grow(ctx)
 	if err != nil {
 		return err
 	}
+	m.took = time.Since(began)
+	list := []*instance{first}
+	defer func() {
+		for _, in := range list {
+			m.pool.put(in)
+		}
+	}()
 	if err := m.bindDispatch(first); err != nil {
-		first.close()
 		return err
 	}
-	m.pool.adopt(first)
 	for range min(m.rt.opts.PoolMin, m.grant.pool) - 1 {
-		in, err := m.pool.make(ctx)
+		in, err := m.pool.grow(ctx)
 		if err != nil {
-			_ = m.pool.close(ctx, func() {})
 			return err
 		}
-		m.pool.adopt(in)
+		list = append(list, in)
 	}
 	return nil
+}
+
+// startLimit bounds the start of an instance. Once one has started, starting
+// another is part of a call, and bounded by what that may take.
+func (m *module) startLimit() time.Duration {
+	limit := m.rt.opts.StartTimeout
+	if m.took > 0 {
+		limit = min(limit, m.grant.timeout+4*m.took)
+	}
+	return limit
 }
 
 // Symbols implements host.Module.
@@ -79,16 +96,14 @@ func (m *module) Symbols() []host.Symbol {
 
 // Function implements host.Module.
 func (m *module) Function(name string) (host.Function, error) {
-	for _, f := range m.functions {
-		if f.name != name {
-			continue
-		}
-		if f.kind == kindDirect {
-			return &direct{f}, nil
-		}
-		return &packed{f}, nil
+	f := m.named[name]
+	switch {
+	case f == nil:
+		return nil, m.notFound(host.KindFunction, name)
+	case f.kind == kindDirect:
+		return &direct{f}, nil
 	}
-	return nil, m.notFound(host.KindFunction, name)
+	return &packed{f}, nil
 }
 
 // Source implements host.Module.
@@ -110,10 +125,7 @@ func (m *module) Close(ctx context.Context) error {
 	var err error
 	m.closer.Do(func() {
 		if err = m.pool.close(ctx, func() { m.rt.dog.killAll(m) }); err != nil {
-			// The guest still runs: its engine must stay.
 			err = fmt.Errorf("%s: %w", m.bundle.Plugin.ID, err)
-		} else {
-			err = m.engine.Close(context.WithoutCancel(ctx))
 		}
 		m.rt.forget(m)
 	})

@@ -16,6 +16,10 @@ import (
 type pool struct {
 	wait time.Duration
 	make func(context.Context) (*instance, error)
+	last func() // called once, when closed and none is alive
+
+	life context.Context // ends when close is called; starts of instances end with it
+	end  context.CancelFunc
 
 	hot     atomic.Pointer[instance] // the instance used last
 	free    chan *instance           // the other idle ones; its capacity is max
@@ -28,19 +32,13 @@ type pool struct {
 	done   chan struct{} // closed when closed and none is alive
 }
 
-func newPool(limit int, wait time.Duration, make_ func(context.Context) (*instance, error)) *pool {
-	return &pool{
-		wait: wait, make: make_,
+func newPool(limit int, wait time.Duration, start func(context.Context) (*instance, error), last func()) *pool {
+	p := &pool{
+		wait: wait, make: start, last: last,
 		free: make(chan *instance, limit), gone: make(chan struct{}, limit), done: make(chan struct{}),
 	}
-}
-
-// adopt puts in an instance made outside.
-func (p *pool) adopt(in *instance) {
-	p.mu.Lock()
-	p.live++
-	p.mu.Unlock()
-	p.put(in)
+	p.life, p.end = context.WithCancel(context.Background())
+	return p
 }
 
 // get takes an instance, makes one, or waits for one for a bounded time. The
@@ -98,9 +96,15 @@ func (p *pool) grow(ctx context.Context) (*instance, error) {
 	}
 	p.live++
 	p.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.life, cancel)()
 	in, err := p.make(ctx)
 	if err != nil {
 		p.lose()
+		if p.closed.Load() {
+			err = host.Errorf(host.ErrClosed, "the module is closed")
+		}
 		return nil, err
 	}
 	return in, nil
@@ -110,10 +114,13 @@ func (p *pool) grow(ctx context.Context) (*instance, error) {
 func (p *pool) lose() {
 	p.mu.Lock()
 	p.live--
-	if p.closed.Load() && p.live == 0 {
-		close(p.done)
-	}
+	ended := p.closed.Load() && p.live == 0
 	p.mu.Unlock()
+	if ended {
+		p.last()
+		close(p.done)
+		return
+	}
 	select {
 	case p.gone <- struct{}{}:
 	default:
@@ -176,15 +183,19 @@ func (p *pool) trim(keep int) {
 // forced bounds the wait for calls that were forced to end.
 const forced = time.Second
 
-// close refuses calls and waits for those in flight; when ctx ends it has force
+// close may be called once. It refuses calls and waits for those in flight; when ctx ends it has force
 // end them and waits a little longer. The error says that calls still run.
 func (p *pool) close(ctx context.Context, force func()) error {
 	p.mu.Lock()
 	p.closed.Store(true)
-	if p.live == 0 {
-		close(p.done)
-	}
+	empty := p.live == 0
 	p.mu.Unlock()
+	p.end()
+	if empty {
+		p.last()
+		close(p.done)
+		return nil
+	}
 	p.drain()
 	select {
 	case <-p.done:
@@ -196,7 +207,7 @@ func (p *pool) close(ctx context.Context, force func()) error {
 	case <-p.done:
 		return nil
 	case <-time.After(forced):
-		return errors.New("calls could not be forced to end: the plugin is trusted, or its code runs without a loop")
+		return errors.New("calls could not be forced to end, and hold its memory until they do: the plugin is trusted, or its code runs without a loop")
 	}
 }
 

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 
 	"github.com/vanth-io/vanth/host"
 )
@@ -22,7 +19,7 @@ const maxModule = 32 << 20
 // Runtime is the host.Runtime for WebAssembly.
 type Runtime struct {
 	opts  Options
-	cache wazero.CompilationCache
+	shelf *cache // nil for none
 	dog   *watchdog
 
 	mu      sync.Mutex // guards what follows
@@ -40,22 +37,12 @@ func New(_ context.Context, o Options) (*Runtime, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	cache := wazero.NewCompilationCache()
+	r := &Runtime{opts: o, dog: newWatchdog(), modules: map[*module]struct{}{}, stop: make(chan struct{})}
 	if o.CacheDir != "" {
-		if err := os.MkdirAll(o.CacheDir, 0o700); err != nil {
-			return nil, fmt.Errorf("wasm: cache: %w", err)
-		}
-		if err := os.Chmod(o.CacheDir, 0o700); err != nil {
-			return nil, fmt.Errorf("wasm: cache: %w", err)
-		}
 		var err error
-		if cache, err = wazero.NewCompilationCacheWithDir(o.CacheDir); err != nil {
+		if r.shelf, err = newCache(o.CacheDir); err != nil {
 			return nil, fmt.Errorf("wasm: cache: %w", err)
 		}
-	}
-	r := &Runtime{
-		opts: o, cache: cache, dog: newWatchdog(),
-		modules: map[*module]struct{}{}, stop: make(chan struct{}),
 	}
 	r.beat.Go(func() { r.dog.run(r.stop) })
 	r.beat.Go(r.janitor)
@@ -91,7 +78,7 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	done := make(chan result)
 	go func() {
 		defer r.loads.Done()
-		m, err := r.load(ctx, b)
+		m, err := r.loadSafely(ctx, b)
 		select {
 		case done <- result{m, err}:
 		case <-ctx.Done():
@@ -122,6 +109,16 @@ func (r *Runtime) admit() error {
 	return nil
 }
 
+// loadSafely turns a panic of the engine into an error.
+func (r *Runtime) loadSafely(ctx context.Context, b host.Bundle) (m *module, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the engine failed: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return r.load(ctx, b)
+}
+
 // load compiles the module, checks it and starts its first instances. What it
 // started ends with its error.
 func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error) {
@@ -141,15 +138,16 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 		return nil, err
 	}
 	m := &module{rt: r, bundle: b, grant: g, log: r.opts.Log.With("plugin", b.Plugin.ID.String())}
-	m.engine = wazero.NewRuntimeWithConfig(ctx, r.engineConfig(g))
-	defer func() {
-		if err != nil {
-			_ = m.engine.Close(context.WithoutCancel(ctx))
-		}
-	}()
-	if m.code, err = r.compile(ctx, m.engine, code); err != nil {
+	if m.engine, err = r.compile(ctx, g, code); err != nil {
 		return nil, err
 	}
+	// From here on the pool gives the engine back when its last instance is gone.
+	m.pool = newPool(g.pool, r.opts.PoolWait, m.instantiate, m.engine.close)
+	defer func() {
+		if err != nil {
+			_ = m.pool.close(context.WithoutCancel(ctx), func() {})
+		}
+	}()
 	if err := m.link(ctx); err != nil {
 		return nil, err
 	}
@@ -162,25 +160,10 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	return m, nil
 }
 
-func (r *Runtime) engineConfig(g grant) wazero.RuntimeConfig {
-	c := wazero.NewRuntimeConfig()
-	switch r.opts.Engine {
-	case "compiler":
-		c = wazero.NewRuntimeConfigCompiler()
-	case "interpreter":
-		c = wazero.NewRuntimeConfigInterpreter()
-	}
-	return c.WithCompilationCache(r.cache).
-		WithCoreFeatures(api.CoreFeaturesV2).
-		WithMemoryLimitPages(uint32(g.memory) * 16). // 64 KiB each
-		WithCloseOnContextDone(!g.trusted).
-		WithDebugInfoEnabled(false)
-}
-
 // readModule reads <name>.wasm of a bundle.
 func readModule(b host.Bundle) ([]byte, error) {
 	name := b.Plugin.ID.Name + ".wasm"
-	f, err := os.Open(filepath.Join(b.Dir, name))
+	f, err := b.Open(name)
 	if os.IsNotExist(err) {
 		return nil, host.Errorf(host.ErrInvalid, "missing %s: expected it beside %s.json", name, b.Plugin.ID.Name)
 	}
@@ -201,24 +184,6 @@ func readModule(b host.Bundle) ([]byte, error) {
 	return code, nil
 }
 
-// compile compiles code. Cached code that was damaged is thrown away and made
-// anew.
-func (r *Runtime) compile(ctx context.Context, engine wazero.Runtime, code []byte) (wazero.CompiledModule, error) {
-	compiled, err := engine.CompileModule(ctx, code)
-	if err != nil && strings.Contains(err.Error(), "compilationcache:") {
-		r.opts.Log.Warn("the cache of compiled code is damaged and is emptied", "err", err)
-		files, _ := filepath.Glob(filepath.Join(r.opts.CacheDir, "*", "*"))
-		for _, f := range files {
-			_ = os.Remove(f)
-		}
-		compiled, err = engine.CompileModule(ctx, code)
-	}
-	if err != nil {
-		return nil, host.Errorf(host.ErrInvalid, "compile: %v", err)
-	}
-	return compiled, nil
-}
-
 // janitor ends instances that were not used for a while.
 func (r *Runtime) janitor() {
 	t := time.NewTicker(r.opts.PoolIdle)
@@ -230,6 +195,12 @@ func (r *Runtime) janitor() {
 		case <-t.C:
 			for _, m := range r.loaded() {
 				m.pool.trim(r.opts.PoolMin)
+			}
+			if r.shelf == nil {
+				continue
+			}
+			if err := r.shelf.prune(r.opts.PoolIdle); err != nil {
+				r.opts.Log.Warn("the cache of compiled code cannot be pruned", "err", err)
 			}
 		}
 	}
@@ -267,10 +238,6 @@ func (r *Runtime) Close(ctx context.Context) error {
 		}
 		close(r.stop)
 		r.beat.Wait()
-		// Code of a guest that could not be interrupted stays mapped.
-		if err == nil {
-			err = r.cache.Close(ctx)
-		}
 	})
 	return err
 }

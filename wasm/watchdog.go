@@ -18,26 +18,31 @@ const tick = 2 * time.Millisecond
 const idleTicks = 500
 
 // watchdog interrupts calls that run for too long. A call tells it when it
-// begins with two atomic stores: no timer and no goroutine of its own.
+// begins with one atomic store and a load: no timer and no goroutine of its own.
 type watchdog struct {
-	now    atomic.Uint32 // ticks; it stands still while the watchdog sleeps
 	asleep atomic.Bool
 	wake   chan struct{}
 
-	mu        sync.Mutex // guards instances
-	instances map[*instance]struct{}
+	mu        sync.Mutex // guards what follows
+	instances map[*instance]seen
+}
+
+// seen is the call that the watchdog last saw on an instance, and when it saw
+// it first. Its own clock is what counts: ticks are late when guests keep all
+// cores busy.
+type seen struct {
+	token uint64
+	since time.Time
 }
 
 func newWatchdog() *watchdog {
-	d := &watchdog{wake: make(chan struct{}, 1), instances: map[*instance]struct{}{}}
-	d.now.Store(1)
-	return d
+	return &watchdog{wake: make(chan struct{}, 1), instances: map[*instance]seen{}}
 }
 
 func (d *watchdog) watch(in *instance) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.instances[in] = struct{}{}
+	d.instances[in] = seen{}
 }
 
 func (d *watchdog) unwatch(in *instance) {
@@ -56,7 +61,6 @@ func (d *watchdog) run(stop <-chan struct{}) {
 			return
 		case <-t.C:
 		}
-		d.now.Add(1)
 		if d.look() {
 			idle = 0
 			continue
@@ -83,16 +87,21 @@ func (d *watchdog) run(stop <-chan struct{}) {
 
 // look interrupts what ran for too long and reports whether anything runs.
 func (d *watchdog) look() (busy bool) {
-	now := d.now.Load()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for in := range d.instances {
+	var now time.Time
+	for in, last := range d.instances {
 		token := in.running.Load()
 		if token == 0 || token == killed {
 			continue
 		}
-		busy = true
-		if now-uint32(token>>32) > in.limit {
+		if !busy {
+			busy, now = true, time.Now()
+		}
+		switch {
+		case token != last.token:
+			d.instances[in] = seen{token, now}
+		case now.Sub(last.since) >= in.module.grant.timeout:
 			in.kill(token, context.DeadlineExceeded)
 		}
 	}
@@ -113,20 +122,19 @@ func (d *watchdog) killAll(m *module) {
 // killed is the token of a call that was interrupted.
 const killed = ^uint64(0)
 
-// begin tells the watchdog that a call begins. The token is unique to the call,
-// so that a late interruption cannot hit the next one.
+// begin tells the watchdog that a call begins. The token is unique on its
+// instance, so that a late interruption cannot hit the next call.
 func (in *instance) begin() (token uint64) {
 	d := in.module.rt.dog
 	in.calls++
-	token = uint64(d.now.Load())<<32 | uint64(in.calls)
-	in.running.Store(token)
+	in.running.Store(in.calls)
 	if d.asleep.Load() {
 		select {
 		case d.wake <- struct{}{}:
 		default:
 		}
 	}
-	return token
+	return in.calls
 }
 
 // end tells that it ended, and reports whether it was interrupted; then the

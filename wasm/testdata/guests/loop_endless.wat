@@ -1,5 +1,6 @@
 ;; fault: deadline
 ;; text: ran longer than
+;; callMs: 100
 (module
   (memory (export "memory") 1)
   (func (export "vanth_abi_1") (result i32) (i32.const 0))

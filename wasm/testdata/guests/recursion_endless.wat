@@ -1,6 +1,6 @@
 ;; fault: trap
 ;; text: stack overflow
-;; callMs: 20000
+;; slow: yes
 (module
   (memory (export "memory") 1)
   (func (export "vanth_abi_1") (result i32) (i32.const 0))
