@@ -18,6 +18,8 @@ type gate struct {
 	// turnedAway is written to a plain connection beyond max.
 	turnedAway []byte
 
+	closing atomic.Pointer[time.Time] // when reading ends, once close was called
+
 	mu        sync.Mutex // guards what follows
 	closed    bool
 	listeners []*listener
@@ -45,8 +47,16 @@ func (g *gate) listen(ln net.Listener, plain bool) (*listener, error) {
 	return l, nil
 }
 
-// close closes the listeners, and the connections that never sent a byte.
+// patience is how long requests that have not come whole are waited for when
+// the server closes: a client that stalls must not use up the time that calls
+// in flight have to end.
+const patience = time.Second
+
+// close closes the listeners, and the connections that never sent a byte; the
+// others may send for a moment more.
 func (g *gate) close() {
+	end := time.Now().Add(patience)
+	g.closing.Store(&end)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
@@ -56,6 +66,8 @@ func (g *gate) close() {
 	for c := range g.conns {
 		if !c.heard.Load() {
 			_ = c.Conn.Close()
+		} else {
+			_ = c.Conn.SetReadDeadline(end)
 		}
 	}
 	g.settle()
@@ -162,6 +174,14 @@ func (c *conn) Read(b []byte) (int, error) {
 		c.heard.Store(true)
 	}
 	return n, err
+}
+
+// SetReadDeadline sets the time by which the next bytes must have come.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	if end := c.gate.closing.Load(); end != nil && (t.IsZero() || t.After(*end)) {
+		t = *end
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 // Close is called by fasthttp when it is done with the connection.

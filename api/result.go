@@ -45,8 +45,15 @@ func (e *encoder) value(v any, depth int) error {
 	case float64:
 		return e.float(x, 64)
 	case string:
+		if err := e.room(len(x)); err != nil {
+			return err
+		}
 		e.dst = appendString(e.dst, x)
+		return e.room(0) // escapes make it longer
 	case []byte:
+		if err := e.room(base64.StdEncoding.EncodedLen(len(x))); err != nil {
+			return err
+		}
 		e.dst = append(e.dst, '"')
 		e.dst = base64.StdEncoding.AppendEncode(e.dst, x)
 		e.dst = append(e.dst, '"')
@@ -118,7 +125,12 @@ func (e *encoder) bound(depth int) error {
 	if depth > maxDepth {
 		return failf(problemResult, "result: found nesting deeper than %d, expected at most that", maxDepth)
 	}
-	if len(e.dst)-e.start > maxResult {
+	return e.room(0)
+}
+
+// room fails when n more bytes are more than a result may have.
+func (e *encoder) room(n int) error {
+	if len(e.dst)-e.start+n > maxResult {
 		return failf(problemResult, "result: found more than %d bytes, expected at most that", maxResult)
 	}
 	return nil

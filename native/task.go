@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
+
+	"github.com/vanth-io/vanth/host"
 )
 
-// errGoexit is the error of a plugin that ended the goroutine it was called on.
+// errGoexit is what a plugin did that ended the goroutine it was called on.
 var errGoexit = errors.New("runtime.Goexit was called")
 
 // task is code of a plugin on a goroutine of its own, since such code cannot be
@@ -19,20 +20,19 @@ type task struct {
 	err  error         // valid once done is closed
 }
 
-// begin runs fn. A panic in it is the error of the symbol.
+// begin runs fn. What it panics with is the error of the symbol.
 func (g *guest) begin(symbol, what string, fn func() error) *task {
 	t := &task{what: what, done: make(chan struct{})}
 	go func() {
 		defer close(t.done)
+		t.err = g.fault(symbol, host.FaultExit, fmt.Errorf("%s: %w", what, errGoexit))
 		t.err = g.guard(symbol, what, fn)
 	}()
 	return t
 }
 
-// guard runs fn, and makes an error of a panic and of an end of the goroutine,
-// which the latter still ends.
+// guard runs fn and makes an error of what it panics with.
 func (g *guest) guard(symbol, what string, fn func() error) (err error) {
-	err = g.fault(symbol, "exit", fmt.Errorf("%s: %w", what, errGoexit))
 	defer func() {
 		if p := recover(); p != nil {
 			e := g.trap(symbol, p)
@@ -45,10 +45,8 @@ func (g *guest) guard(symbol, what string, fn func() error) (err error) {
 
 // wait returns the task's error, or ctx's when that ends first.
 func (t *task) wait(ctx context.Context) error {
-	select {
-	case <-t.done:
+	if !t.running() {
 		return t.err
-	default:
 	}
 	select {
 	case <-t.done:
@@ -63,7 +61,6 @@ func (t *task) running() bool {
 	if t == nil {
 		return false
 	}
-	runtime.Gosched()
 	select {
 	case <-t.done:
 		return false

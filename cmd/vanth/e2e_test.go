@@ -233,3 +233,28 @@ func TestE2ESize(t *testing.T) {
 		}
 	}
 }
+
+// TestE2EStalledClient: a client that stops in the middle of a request does not
+// hold up a stop, nor make it a failure.
+func TestE2EStalledClient(t *testing.T) {
+	p := startServe(t, t.TempDir())
+	for _, half := range []string{
+		"POST /plugins/wasm?name=x HTTP/1.1\r\nHost: x\r\nContent-Type: application/zip\r\nContent-Length: 100000\r\n\r\nPK",
+		"POST /functions/x/call HTTP/1.1\r\nHo",
+	} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(p.address, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, half)
+	}
+	time.Sleep(200 * time.Millisecond) // until the requests are being read
+	began := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.wait(t); code != exitOK || time.Since(began) > 6*time.Second {
+		t.Errorf("exit code %d after %v\n%s", code, time.Since(began), p.log)
+	}
+}

@@ -102,7 +102,9 @@ func start(ctx context.Context, home string, flags []config.Flag, e env) error {
 		return err
 	}
 	c, more, err := config.Load(config.Sources{Home: home, File: config.File(home), Environ: e.vars, Flags: flags})
-	log := slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: c.Basic.Level()}))
+	out := newLogWriter(e.err)
+	defer out.close(time.Second)
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: c.Basic.Level()}))
 	for _, w := range append(warnings, more...) {
 		log.Warn("configuration", "at", w.Where, "key", w.Key, "problem", w.Text)
 	}
