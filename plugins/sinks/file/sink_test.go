@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -21,63 +19,6 @@ import (
 
 	"github.com/vanth-io/vanth/plugins/internal/fake"
 )
-
-// row and rows are what a host hands to a sink.
-type row map[string]any
-
-func (r row) ToMap() map[string]any { return r }
-
-func (r row) Value(key, _ string) (any, bool) {
-	v, ok := r[key]
-	return v, ok
-}
-
-type rows []row
-
-func (r rows) Len() int { return len(r) }
-
-func (r rows) RangeOfTuples(f func(int, api.MessageTuple) bool) {
-	for i, one := range r {
-		if !f(i, one) {
-			return
-		}
-	}
-}
-
-func (r rows) ToMaps() []map[string]any {
-	maps := make([]map[string]any, len(r))
-	for i, one := range r {
-		maps[i] = one
-	}
-	return maps
-}
-
-// connect returns a sink with the properties, which the test's end closes.
-func connect(t *testing.T, ctx api.StreamContext, configs map[string]any) api.TupleCollector {
-	t.Helper()
-	s := File().(api.TupleCollector)
-	if err := s.Provision(ctx, configs); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Connect(ctx, func(string, string) {}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-func content(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
 
 func TestLines(t *testing.T) {
 	ctx := fake.NewContext(context.Background())
@@ -188,11 +129,6 @@ func TestWriters(t *testing.T) {
 	}
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // With an interval rows wait for it, and Close writes what waits even if the rule's context is done.
 func TestInterval(t *testing.T) {
 	ctx, path := fake.NewContext(context.Background()), filepath.Join(t.TempDir(), "out")
@@ -248,6 +184,12 @@ func TestOthersTouchTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.Collect(ctx, row{"a": 1}); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, path); got != "{\"a\":1}\n" {
+		t.Errorf("found %q", got)
+	}
+	if err := os.Rename(path, path+".mine"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(`{"torn":`), 0o600); err != nil {
@@ -320,17 +262,25 @@ func TestBusy(t *testing.T) {
 	parent, cancel := context.WithCancel(context.Background())
 	ctx, path := fake.NewContext(parent), filepath.Join(t.TempDir(), "out")
 	s := connect(t, fake.NewContext(context.Background()), map[string]any{"path": path})
-	other, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
+	defer hold(t, path)()
 	time.AfterFunc(20*time.Millisecond, cancel)
 	if err := s.Collect(ctx, row{}); !errors.Is(err, errBusy) || !errors.Is(err, context.Canceled) {
 		t.Errorf("found %v", err)
+	}
+}
+
+// Close waits for its turn even if the rule's context is done.
+func TestBusyAtClose(t *testing.T) {
+	parent, cancel := context.WithCancel(context.Background())
+	ctx, path := fake.NewContext(parent), filepath.Join(t.TempDir(), "out")
+	s := connect(t, ctx, map[string]any{"path": path, "interval": 3600000})
+	if err := s.Collect(ctx, row{}); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	time.AfterFunc(20*time.Millisecond, hold(t, path))
+	if err := s.Close(ctx); err != nil || content(t, path) != "{}\n" {
+		t.Errorf("found %q, %v", content(t, path), err)
 	}
 }
 
@@ -388,41 +338,4 @@ func TestConnectRefuses(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// alone reports whether the test has a process of its own, and else runs it in one: limitFiles
-// holds for whatever the process writes, a log of the testing package too.
-func alone(t *testing.T) bool {
-	t.Helper()
-	const mark = "VANTH_TEST_ALONE"
-	if os.Getenv(mark) == t.Name() {
-		return true
-	}
-	c := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run", "^"+t.Name()+"$")
-	c.Env = append(os.Environ(), mark+"="+t.Name())
-	out, err := c.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v\n%s", err, out)
-	}
-	return false
-}
-
-// limitFiles calls f while no file of this process may grow beyond size.
-func limitFiles(t *testing.T, size uint64, f func()) {
-	t.Helper()
-	signal.Ignore(syscall.SIGXFSZ)
-	defer signal.Reset(syscall.SIGXFSZ)
-	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: before.Max}); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
-			t.Fatal(err)
-		}
-	}()
-	f()
 }
