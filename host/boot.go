@@ -20,6 +20,7 @@ func (h *Host) boot(ctx context.Context) error {
 		return err
 	}
 	found, complete := h.recorded()
+	h.settleConfig(found)
 	if err := h.sweep(found, complete); err != nil {
 		return err
 	}
@@ -87,26 +88,54 @@ func (h *Host) droppedIn(known []*candidate) (found []*candidate) {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			h.opts.Log.Error("drop-in folder cannot be read", "err", err)
 		}
+		known := func(id ID) bool {
+			return slices.ContainsFunc(known, func(k *candidate) bool { return k.plugin.ID == id })
+		}
+		var files []string
 		for _, e := range list {
 			id := ID{c, e.Name()}
 			dir := filepath.Join(folder, e.Name())
 			info, err := os.Stat(dir) // a link to a folder is a folder
+			so, isSo := parseSo(e.Name())
 			switch {
 			case strings.HasPrefix(e.Name(), gone):
 				_ = os.RemoveAll(dir)
-				continue
 			case strings.HasPrefix(e.Name(), "."):
-				continue
+			case err == nil && !info.IsDir() && isSo && c.kind() != 0:
+				if id.Name = so.plugin; known(id) {
+					h.opts.Log.Warn("drop-in file is ignored: a plugin of that name was installed", "file", dir)
+					continue
+				}
+				files = append(files, e.Name())
 			case err != nil || !info.IsDir():
-				h.opts.Log.Warn("not a drop-in folder", "path", dir, "err", err)
-				continue
-			case slices.ContainsFunc(known, func(k *candidate) bool { return k.plugin.ID == id }):
+				h.opts.Log.Warn("not a drop-in", "path", dir, "err", err)
+			case known(id):
 				h.opts.Log.Warn("drop-in folder is ignored: a plugin of that name was installed", "dir", dir)
-				continue
+			default:
+				p := Plugin{ID: id, Dir: dir, DropIn: true, Err: CheckName(e.Name())}
+				found = append(found, &candidate{plugin: p})
 			}
-			p := Plugin{ID: id, Dir: dir, DropIn: true, Err: CheckName(e.Name())}
-			found = append(found, &candidate{plugin: p})
 		}
+		found = append(found, soCandidates(c, folder, files)...)
+	}
+	return found
+}
+
+// soCandidates makes a candidate for each plugin among .so files that lie in a
+// folder together. Their names are all that is known of them.
+func soCandidates(c Class, folder string, files []string) (found []*candidate) {
+	seen := map[string]bool{}
+	for _, f := range files {
+		so, _ := parseSo(f)
+		if seen[so.plugin] {
+			continue
+		}
+		seen[so.plugin] = true
+		best, _ := newest(so.plugin, files)
+		id := ID{c, so.plugin}
+		p := Plugin{ID: id, Dir: folder, DropIn: true, Err: CheckName(so.plugin)}
+		p.Manifest, _ = nativeManifest(best, c.kind(), nil)
+		found = append(found, &candidate{plugin: p})
 	}
 	return found
 }
@@ -163,8 +192,8 @@ func (h *Host) revive(ctx context.Context, c *candidate) {
 	if c.state, err = NewState(h.opts.Store, c.plugin.ID); err != nil {
 		c.plugin.Err = errors.Join(c.plugin.Err, err)
 	}
-	if c.plugin.Dir != "" {
-		m, err := readManifest(c.plugin.Dir, c.plugin.ID.Name)
+	if c.plugin.Dir != "" && c.plugin.Manifest.Executable == "" {
+		m, err := describe(c.plugin.Dir, c.plugin.ID, c.record.Functions)
 		c.plugin.Manifest = m
 		c.plugin.Err = errors.Join(c.plugin.Err, err)
 	}

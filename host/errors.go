@@ -18,6 +18,7 @@ var (
 	ErrUnavailable = errors.New("unavailable") // installed, but not able to serve
 	ErrBusy        = errors.New("busy")        // every instance is taken: try again soon
 	ErrClosed      = errors.New("closed")
+	ErrRestart     = errors.New("takes effect at the next start")
 	ErrDamaged     = errors.New("damaged") // stored data does not match its checksum
 )
 
@@ -51,6 +52,7 @@ const (
 	StepUnpack   Step = "unpack"
 	StepManifest Step = "manifest"
 	StepPlace    Step = "place"
+	StepConfig   Step = "configuration files"
 	StepScript   Step = "install script"
 	StepLoad     Step = "load"
 	StepStore    Step = "store"

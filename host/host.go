@@ -72,6 +72,7 @@ type Host struct {
 type paths struct {
 	bundles string // data/bundles/<class>/<name>/<generation>
 	tmp     string // data/tmp: swept at every start
+	etc     string // etc: configuration files that plugins bring
 	dropIn  string // plugins/<class folder>/<name>
 }
 
@@ -79,12 +80,24 @@ func newPaths(home string) paths {
 	return paths{
 		bundles: filepath.Join(home, "data", "bundles"),
 		tmp:     filepath.Join(home, "data", "tmp"),
+		etc:     filepath.Join(home, "etc"),
 		dropIn:  filepath.Join(home, "plugins"),
 	}
 }
 
-// dropped is the drop-in folder of a plugin, whether there is one or not.
-func (p paths) dropped(id ID) string { return filepath.Join(p.dropIn, id.Class.dropIn(), id.Name) }
+// dropped lists the drop-ins of a plugin: a folder, and .so files in the classes
+// of native plugins. The folder need not exist.
+func (p paths) dropped(id ID) []string {
+	folder := filepath.Join(p.dropIn, id.Class.dropIn())
+	found := []string{filepath.Join(folder, id.Name)}
+	list, _ := os.ReadDir(folder)
+	for _, e := range list {
+		if so, ok := parseSo(e.Name()); ok && id.Class.kind() != 0 && so.plugin == id.Name {
+			found = append(found, filepath.Join(folder, e.Name()))
+		}
+	}
+	return found
+}
 
 // plugin holds the generations of an installed plugin.
 func (p paths) plugin(id ID) string { return filepath.Join(p.bundles, string(id.Class), id.Name) }

@@ -190,7 +190,7 @@ func TestFetchIsGivenUpAtClose(t *testing.T) {
 	if err := b.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
-	w.Write([]byte("PK")) // the copy looks at its context between reads
+	w.CloseWithError(io.ErrUnexpectedEOF) // a read that hangs is its owner's to end
 	select {
 	case err := <-done:
 		if err == nil {

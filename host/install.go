@@ -23,6 +23,9 @@ type Request struct {
 	SHA256 string
 	// ShellParas are the arguments of the archive's install.sh.
 	ShellParas []string
+	// Functions are the functions that a native function plugin exports; nil
+	// for one of the plugin's own name. Other plugins have a manifest.
+	Functions []string
 }
 
 // Install brings a new plugin: it is serving when Install returns, or nothing
@@ -62,10 +65,12 @@ func (h *Host) Remove(ctx context.Context, id ID) error {
 	if old == nil {
 		return Errorf(ErrNotFound, "%s: not found", id)
 	}
-	// A drop-in folder goes first: it would come back at the next start. Of a
-	// plugin that is one, this is the commit.
-	if err := h.discard(h.paths.dropped(id)); err != nil {
-		return fmt.Errorf("%s: the drop-in folder cannot be removed, and would come back: %w", id, err)
+	// Drop-ins go first: they would come back at the next start. Of a plugin
+	// that is one, this is the commit.
+	for _, path := range h.paths.dropped(id) {
+		if err := h.discard(path); err != nil {
+			return fmt.Errorf("%s: the drop-in cannot be removed, and would come back: %w", id, err)
+		}
 	}
 	if old.state != nil {
 		old.state.drop(true)
@@ -78,6 +83,7 @@ func (h *Host) Remove(ctx context.Context, id ID) error {
 	}
 	h.reg.withdraw(id)
 	h.retire(ctx, old)
+	h.removeConfig(old.record)
 	if err := h.discard(h.paths.plugin(id)); err != nil {
 		h.opts.Log.Warn("files remain until the next start", "plugin", id.String(), "err", err)
 	}
@@ -159,8 +165,11 @@ func (h *Host) install(ctx context.Context, r Request, admit func(old *entry) er
 		}
 	}
 	h.reg.publish(in.entry)
+	in.dropJournal()
 	if old != nil {
-		h.retire(ctx, old)
+		if !in.carried {
+			h.retire(ctx, old)
+		}
 		in.removeOld()
 	}
 	return in.entry.plugin, nil

@@ -14,7 +14,9 @@ import (
 //     from many goroutines.
 //  3. Load either returns a module that is ready to be called or an error that
 //     says what was found, what was expected and what to do; after an error
-//     nothing of the bundle runs or is held.
+//     nothing of the bundle runs or is held. An error that wraps ErrRestart
+//     says that the bundle is good and can be loaded by a new process only; the
+//     host then installs it, and goes on with what it has.
 //  4. Load honours ctx: when it ends, Load returns soon.
 //  5. Two bundles may be loaded at once, also two generations of one plugin.
 //  6. Close ends every module that is still loaded. Closing twice is fine. Load
@@ -113,6 +115,7 @@ type Record struct {
 	SHA256     string    `json:"sha256"`
 	ShellParas []string  `json:"shellParas,omitempty"`
 	Functions  []string  `json:"functions,omitempty"` // names it exports, so that they stay reserved while it cannot load
+	Files      []string  `json:"files,omitempty"`     // configuration files it brought, below etc/
 	Installed  time.Time `json:"installed"`
 }
 

@@ -256,6 +256,17 @@ func newEntry(p Plugin, rec Record, m Module, st *State) (*entry, error) {
 	return e, errors.Join(missing...)
 }
 
+// carry makes an entry for another version that runs the module of e.
+func (e *entry) carry(p Plugin, rec Record) *entry {
+	next := &entry{plugin: p, record: rec, module: e.module, state: e.state}
+	for _, b := range e.bindings {
+		c := *b
+		c.owner = next
+		next.bindings = append(next.bindings, &c)
+	}
+	return next
+}
+
 // brokenEntry lists a plugin that cannot run, with its reason. The names that
 // are known stay reserved for it.
 func brokenEntry(p Plugin, rec Record, st *State, functions []string) *entry {

@@ -24,12 +24,15 @@ type installation struct {
 	old  *entry // what is published under the ID now; nil for none
 	undo []func()
 
-	pkg    *os.File // the archive
-	digest string
-	stage  string // unpacked, not yet in place
-	plugin Plugin
-	record Record
-	entry  *entry
+	pkg     *os.File // the archive
+	digest  string
+	stage   string // unpacked, not yet in place
+	journal string // of configuration files; "" for none
+	plugin  Plugin
+	record  Record
+	entry   *entry
+	// carried: entry runs the module of old.
+	carried bool
 }
 
 // stepFunc is a step and what it is called in errors.
@@ -44,6 +47,7 @@ func (in *installation) steps() []stepFunc {
 		{StepUnpack, in.unpack},
 		{StepManifest, in.manifest},
 		{StepPlace, in.place},
+		{StepConfig, in.config},
 		{StepScript, in.script},
 		{StepLoad, in.load},
 		{StepStore, in.store},
@@ -119,12 +123,28 @@ func (in *installation) extract(ctx context.Context) error {
 	has := func(name string) bool {
 		return slices.ContainsFunc(entries, func(e archive.Entry) bool { return e.Name == name })
 	}
-	prefix, manifest := archive.Strip(entries), in.req.ID.Name+".json"
-	if has(manifest) || !has(prefix+"/"+manifest) {
+	prefix := archive.Strip(entries)
+	if in.recognised(has, entries, "") || !in.recognised(has, entries, prefix+"/") {
 		prefix = ""
 	}
 	_, err = archive.Extract(ctx, in.pkg, size, prefix, root, limits)
 	return refused(err)
+}
+
+// recognised reports whether a bundle of the plugin begins at prefix.
+func (in *installation) recognised(has func(string) bool, entries []archive.Entry, prefix string) bool {
+	id := in.req.ID
+	if id.Class.kind() == 0 || has(prefix+id.Name+".wasm") {
+		return has(prefix + id.Name + ".json")
+	}
+	var names []string
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(e.Name, prefix); ok {
+			names = append(names, rest)
+		}
+	}
+	_, ok := newest(id.Name, names)
+	return ok
 }
 
 // refused marks what is wrong with the archive, and not with the disk.
@@ -137,9 +157,11 @@ func refused(err error) error {
 
 // manifest reads what the archive says of itself and reserves its names.
 func (in *installation) manifest(context.Context) error {
-	name := in.req.ID.Name
-	m, err := readManifest(in.stage, name)
+	m, err := describe(in.stage, in.req.ID, in.req.Functions)
 	if err != nil {
+		return err
+	}
+	if err := in.h.missingConfig(in.stage, in.req.ID, m); err != nil {
 		return err
 	}
 	runs, err := hasScript(in.stage)
@@ -162,26 +184,6 @@ func (in *installation) manifest(context.Context) error {
 		Functions: m.Functions, Installed: time.Now().UTC().Truncate(time.Second),
 	}
 	return nil
-}
-
-// readManifest finds <name>.json at the root of dir.
-func readManifest(dir, name string) (Manifest, error) {
-	file := name + ".json"
-	f, err := Bundle{Dir: dir}.Open(file)
-	if errors.Is(err, os.ErrNotExist) {
-		found := filesBelow(dir)
-		return Manifest{}, invalid("missing or invalid json file %s, found %d files in total: %s; expected %s at the root of the bundle",
-			file, len(found), strings.Join(found[:min(8, len(found))], ", "), file)
-	}
-	if err != nil {
-		return Manifest{}, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
-	if err != nil {
-		return Manifest{}, err
-	}
-	return ParseManifest(name, b)
 }
 
 // place moves the bundle to where it stays. Nothing names the folder before the
@@ -256,12 +258,29 @@ func (in *installation) load(ctx context.Context) error {
 		}
 	}
 	e, err := in.h.load(ctx, in.plugin, in.record, st)
+	if errors.Is(err, ErrRestart) {
+		in.entry = in.postponed(st, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	in.entry = e
 	in.undo = append(in.undo, func() { in.h.abandon(ctx, e.module) })
 	return nil
+}
+
+// postponed is what is published when the new version can only run after a
+// restart: the old module goes on under it, or nothing does.
+func (in *installation) postponed(st *State, reason error) *entry {
+	p := in.plugin
+	if in.old == nil || in.old.module == nil {
+		p.Err = reason
+		return brokenEntry(p, in.record, st, p.Manifest.Functions)
+	}
+	p.Waiting, p.Runtime = reason, in.old.plugin.Runtime
+	in.carried = true
+	return in.old.carry(p, in.record)
 }
 
 // store commits: from here on the new version is the one that is installed.

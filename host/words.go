@@ -50,18 +50,6 @@ const (
 	ClassWASM      Class = "wasm"
 )
 
-// dropIn is the folder under plugins/ that holds bundles of this class, or ""
-// when this build installs nothing under it.
-func (c Class) dropIn() string {
-	if c == ClassWASM {
-		return "wasm"
-	}
-	return ""
-}
-
-// classes lists the classes whose plugins are bundles with a manifest.
-func classes() []Class { return []Class{ClassWASM} }
-
 // ID names a plugin. Names are unique within a class.
 type ID struct {
 	Class Class  `json:"class"`
@@ -110,6 +98,9 @@ type Plugin struct {
 	DropIn bool
 	// Err says why the plugin does not run, nil when it does.
 	Err error
+	// Waiting says why another version than the manifest's is still running,
+	// until the host is started anew; nil when the manifest's is.
+	Waiting error
 }
 
 // Bundle is an unpacked archive with what the host gives its module.

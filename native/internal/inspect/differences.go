@@ -27,7 +27,9 @@ func Differences(f *File, h *Host) []string {
 		return d.list
 	}
 	d.path()
-	d.packages()
+	if h.Build != nil { // without, it cannot open anything, which is said
+		d.packages()
+	}
 	return d.list
 }
 

@@ -15,10 +15,8 @@
 //
 // Then the runtime compares one 8-byte fingerprint per package. The linker
 // writes it into the plugin, and once more, on both sides, as the dynamic symbol
-//
-//	go:link.pkghashbytes.<import path>
-//
-// which -s -w leaves in place; an executable has it only if it imports plugin.
+// "go:link.pkghashbytes." + import path, which -s -w leaves in place; an
+// executable has it only if it imports plugin.
 // So the comparison can be made here exactly. The fingerprint is the hash of the
 // package's export data: exported API, inlinable bodies, and source positions
 // with their file names, which hold module@version. Packages that only one side

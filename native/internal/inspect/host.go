@@ -38,15 +38,19 @@ func Self() (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{File: *f}
-	if h.Build == nil {
-		h.Build, _ = debug.ReadBuildInfo()
+	if f.Build == nil {
+		f.Build, _ = debug.ReadBuildInfo()
 	}
-	h.Offers = glibcMapped()
+	return on(f), nil
+}
+
+// on is the host that f would be on this machine.
+func on(f *File) *Host {
+	h := &Host{File: *f, Offers: glibcMapped()}
 	if runtime.GOARCH == "amd64" {
 		h.CPU = cpuLevel()
 	}
-	return h, nil
+	return h
 }
 
 // With returns a host like h in whose process f was opened, or tried: what the

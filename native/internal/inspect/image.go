@@ -91,9 +91,17 @@ func (m *image) ident() error {
 // guess names what else a file may be, by its first bytes.
 func guess(b []byte) string {
 	for _, g := range []struct{ magic, what string }{
-		{"PK", "a zip"}, {"\x1f\x8b", "gzip"}, {"\x00asm", "WebAssembly"}, {"MZ", "a Windows program"},
-		{"\xcf\xfa\xed\xfe", "a macOS binary"}, {"\xca\xfe\xba\xbe", "a macOS binary"}, {"!<ar", "an archive of objects"},
-		{"#!", "a script"}, {"<", "a web page"}, {"{", "JSON"}, {"vers", "a Git LFS pointer"},
+		{"PK", "a zip"},
+		{"\x1f\x8b", "gzip"},
+		{"\x00asm", "WebAssembly"},
+		{"MZ", "a Windows program"},
+		{"\xcf\xfa\xed\xfe", "a macOS binary"},
+		{"\xca\xfe\xba\xbe", "a macOS binary"},
+		{"!<ar", "an archive of objects"},
+		{"#!", "a script"},
+		{"<", "a web page"},
+		{"{", "JSON"},
+		{"vers", "a Git LFS pointer"},
 	} {
 		if bytes.HasPrefix(b, []byte(g.magic)) {
 			return " (" + g.what + "?)"

@@ -31,5 +31,5 @@ func open(path string) string {
 		return fmt.Sprintf("refused: %T", s)
 	}
 	v, ok := f.Exec(nil, []any{"hello"})
-	return fmt.Sprint("opened: ", v, ok)
+	return fmt.Sprintf("opened: %v %v", v, ok)
 }

@@ -1,0 +1,235 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Native plugins bring configuration files, which operators edit, to etc/:
+//
+//	<name>.yaml   etc/<class>/<name>.yaml, unless it is there (sources)
+//	<name>.json   etc/<class>/<name>.json
+//	etc/...       etc/<class>/<name>/...
+//
+// They stand outside the bundle, so neither a rename nor the store's
+// transaction covers them. A journal does: it is written, with copies of what
+// will be overwritten, before the first file is touched, and is removed after
+// the commit. One that is found at the start is undone, unless its operation
+// was committed.
+
+// journal is an operation on configuration files.
+type journal struct {
+	ID     ID           `json:"id"`
+	Bundle string       `json:"bundle"`
+	Files  []configFile `json:"files"`
+}
+
+// configFile is a file of a bundle on its way to etc/.
+type configFile struct {
+	From string `json:"from"`          // below the bundle
+	To   string `json:"to"`            // below etc/
+	Was  bool   `json:"was,omitempty"` // the journal's folder has what was there before, by number
+}
+
+const (
+	journalName   = "journal.json"
+	journalPrefix = "config-"
+)
+
+// configFiles lists what a bundle brings to etc/.
+func (p paths) configFiles(dir string, id ID, m Manifest) (list []configFile) {
+	if m.Language != LanguageNative {
+		return nil
+	}
+	class := string(id.Class)
+	yaml, about := id.Name+".yaml", id.Name+".json"
+	if id.Class == ClassSources && exists(dir, yaml) && !exists(filepath.Join(p.etc, class), yaml) {
+		list = append(list, configFile{From: yaml, To: filepath.Join(class, yaml)})
+	}
+	if exists(dir, about) {
+		list = append(list, configFile{From: about, To: filepath.Join(class, about)})
+	}
+	for _, f := range filesBelow(filepath.Join(dir, "etc")) {
+		list = append(list, configFile{From: filepath.Join("etc", f), To: filepath.Join(class, id.Name, f)})
+	}
+	return list
+}
+
+// missingConfig reports a source without the yaml file that it must have: its
+// own, or one that an operator put there.
+func (h *Host) missingConfig(dir string, id ID, m Manifest) error {
+	yaml := id.Name + ".yaml"
+	if m.Language != LanguageNative || id.Class != ClassSources || exists(dir, yaml) || exists(filepath.Join(h.paths.etc, string(id.Class)), yaml) {
+		return nil
+	}
+	return invalid("invalid zip file: expectFiles: %d, got filenames:[%s], zipFiles: [%s], yamlFileChecked:false, soFileChecked:true: expected %s at the root",
+		expected(KindSource), m.Executable, strings.Join(filesBelow(dir), " "), yaml)
+}
+
+// config brings the bundle's configuration files to etc/.
+func (in *installation) config(context.Context) error {
+	files := in.h.paths.configFiles(in.plugin.Dir, in.req.ID, in.plugin.Manifest)
+	for _, f := range files {
+		in.record.Files = append(in.record.Files, f.To)
+	}
+	if in.old != nil {
+		// What an earlier version brought and this one finds in place is still
+		// the plugin's.
+		for _, f := range in.old.record.Files {
+			if exists(in.h.paths.etc, f) && !slices.Contains(in.record.Files, f) {
+				in.record.Files = append(in.record.Files, f)
+			}
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	dir, err := os.MkdirTemp(in.h.paths.tmp, journalPrefix+"*")
+	if err != nil {
+		return err
+	}
+	in.journal = dir
+	j := journal{ID: in.req.ID, Bundle: in.record.Bundle, Files: files}
+	in.undo = append(in.undo, func() {
+		if err := in.h.undoConfig(dir, j); err != nil {
+			in.h.opts.Log.Warn("configuration files are not as they were", "plugin", in.req.ID.String(), "err", err)
+		}
+	})
+	for i := range j.Files {
+		f := &j.Files[i]
+		err := copyFile(filepath.Join(in.h.paths.etc, f.To), filepath.Join(dir, fmt.Sprint(i)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		f.Was = err == nil
+	}
+	if err := writeJournal(dir, j); err != nil {
+		return err
+	}
+	for _, f := range j.Files {
+		if err := copyFile(filepath.Join(in.plugin.Dir, f.From), filepath.Join(in.h.paths.etc, f.To)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeJournal(dir string, j journal) error {
+	b, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, journalName+".tmp"), b, 0o600); err != nil {
+		return err
+	}
+	if err := syncTree(dir); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(dir, journalName+".tmp"), filepath.Join(dir, journalName)); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
+}
+
+// dropJournal ends the operation after the commit.
+func (in *installation) dropJournal() {
+	if in.journal != "" {
+		_ = os.RemoveAll(in.journal)
+	}
+}
+
+// undoConfig puts back what was there before, and ends the operation.
+func (h *Host) undoConfig(dir string, j journal) error {
+	var errs []error
+	for i, f := range j.Files {
+		to := filepath.Join(h.paths.etc, f.To)
+		if f.Was {
+			errs = append(errs, copyFile(filepath.Join(dir, fmt.Sprint(i)), to))
+		} else if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	h.removeEmpty(j.ID)
+	return errors.Join(append(errs, os.RemoveAll(dir))...)
+}
+
+// settleConfig undoes the operations that a kill interrupted before they were
+// committed.
+func (h *Host) settleConfig(found []*candidate) {
+	dirs, _ := filepath.Glob(filepath.Join(h.paths.tmp, journalPrefix+"*"))
+	for _, dir := range dirs {
+		b, err := os.ReadFile(filepath.Join(dir, journalName))
+		var j journal
+		if err != nil || json.Unmarshal(b, &j) != nil {
+			continue // it had not begun; the sweep removes the folder
+		}
+		committed := slices.ContainsFunc(found, func(c *candidate) bool {
+			return c.record.ID == j.ID && c.record.Bundle == j.Bundle
+		})
+		if committed {
+			continue
+		}
+		if err := h.undoConfig(dir, j); err != nil {
+			h.opts.Log.Error("configuration files of an installation that was cut off remain", "plugin", j.ID.String(), "err", err)
+		}
+	}
+}
+
+// removeConfig removes the files that a plugin brought, and only those.
+func (h *Host) removeConfig(rec Record) {
+	for _, f := range rec.Files {
+		if !filepath.IsLocal(f) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(h.paths.etc, f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			h.opts.Log.Warn("a configuration file remains", "plugin", rec.ID.String(), "file", f, "err", err)
+		}
+	}
+	h.removeEmpty(rec.ID)
+}
+
+// removeEmpty removes the folders of a plugin's configuration that are empty,
+// the deepest first.
+func (h *Host) removeEmpty(id ID) {
+	var folders []string
+	_ = filepath.WalkDir(filepath.Join(h.paths.etc, string(id.Class), id.Name), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			folders = append(folders, path)
+		}
+		return err
+	})
+	for _, f := range slices.Backward(folders) {
+		_ = os.Remove(f) // fails, rightly, where something is in it
+	}
+}
+
+// copyFile makes to a copy of from, in one step, durable.
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(to), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), to)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(to))
+}

@@ -1,0 +1,116 @@
+package host
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// LanguageNative is the language of manifests that are made for .so files,
+// which have none of their own. Their Executable is the file.
+const LanguageNative = "native"
+
+// describe reads what a bundle says of itself: from its manifest, or, in the
+// classes of native plugins, from the name of its .so file. functions are the
+// names that a native function plugin exports, as its installer says; nil for
+// one function of the plugin's own name.
+func describe(dir string, id ID, functions []string) (Manifest, error) {
+	kind := id.Class.kind()
+	if kind == 0 || exists(dir, id.Name+".wasm") {
+		m, err := readManifest(dir, id.Name)
+		if err != nil {
+			return m, err
+		}
+		for _, s := range m.List() {
+			if kind != 0 && s.Kind != kind {
+				return m, invalid("manifest %s.json: %s in a plugin of class %s, which holds %ss only", id.Name, s, id.Class, kind)
+			}
+		}
+		return m, nil
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return Manifest{}, err
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	so, ok := newest(id.Name, names)
+	if !ok {
+		return Manifest{}, invalid("invalid zip file: expectFiles: %d, got filenames:[], zipFiles: [%s], yamlFileChecked:%t, soFileChecked:false: expected %s.so or %s@VERSION.so at the root, or %s.wasm with its manifest",
+			expected(kind), strings.Join(names, " "), exists(dir, id.Name+".yaml"), ucFirst(id.Name), ucFirst(id.Name), id.Name)
+	}
+	return nativeManifest(so, kind, functions)
+}
+
+// expected is how many files eKuiper counts in an archive of a kind.
+func expected(k Kind) int {
+	if k == KindSource {
+		return 3
+	}
+	return 1
+}
+
+// nativeManifest makes the manifest that a .so file does not have.
+func nativeManifest(so soFile, kind Kind, functions []string) (Manifest, error) {
+	m := Manifest{Name: so.plugin, Version: so.version, Language: LanguageNative, Executable: so.file}
+	switch kind {
+	case KindSource:
+		m.Sources = []string{so.plugin}
+	case KindSink:
+		m.Sinks = []string{so.plugin}
+	case KindFunction:
+		if m.Functions = functions; len(functions) == 0 {
+			m.Functions = []string{so.plugin}
+		}
+	}
+	return m, checkFunctions(m.Functions)
+}
+
+// checkFunctions judges a list of names that an operator gave.
+func checkFunctions(names []string) error {
+	if len(names) > maxSymbols {
+		return invalid("found %d functions, at most %d are allowed", len(names), maxSymbols)
+	}
+	for i, n := range names {
+		if err := CheckName(n); err != nil {
+			return err
+		}
+		if slices.Contains(names[:i], n) {
+			return invalid("function %s is listed twice", n)
+		}
+	}
+	return nil
+}
+
+// readManifest finds <name>.json at the root of dir.
+func readManifest(dir, name string) (Manifest, error) {
+	file := name + ".json"
+	f, err := Bundle{Dir: dir}.Open(file)
+	if errors.Is(err, os.ErrNotExist) {
+		found := filesBelow(dir)
+		return Manifest{}, invalid("missing or invalid json file %s, found %d files in total: %s; expected %s at the root of the bundle",
+			file, len(found), strings.Join(found[:min(8, len(found))], ", "), file)
+	}
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err != nil {
+		return Manifest{}, err
+	}
+	return ParseManifest(name, b)
+}
+
+func exists(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func ucFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
