@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := go build -trimpath -ldflags "$(LDFLAGS)"
 GUEST   := GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags "-s -w"
 
-.PHONY: help deps build plugins demo test race fuzz bench lint check cross kill clean
+.PHONY: help deps build native samples plugins demo test race fuzz bench lint check cross kill clean
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,20 @@ deps: ## download the Go modules, and say which optional tools are missing
 build: ## the binary: build/vanth
 	CGO_ENABLED=0 $(GOBUILD) -o $(BUILD)/vanth ./cmd/vanth
 
-plugins: build ## the sample plugins as zips: build/plugins
+native: ## the binary with cgo, which also runs native plugins: build/vanth-native
+	CGO_ENABLED=1 $(GOBUILD) -o $(BUILD)/vanth-native ./cmd/vanth
+
+# Plugins must be built as the host is: same Go, -trimpath, same contract.
+samples: build ## the native sample plugins as zips: build/plugins
+	@mkdir -p $(BUILD)/native $(BUILD)/plugins
+	@set -e; for p in functions/echo functions/accumulateWordCount sources/random sinks/file; do \
+	  n=$$(basename $$p); so=$$(echo $$n | cut -c1 | tr a-z A-Z)$$(echo $$n | cut -c2-)@v1.0.0.so; \
+	  ( cd plugins && CGO_ENABLED=1 go build -trimpath -buildvcs=false -buildmode=plugin -o ../$(BUILD)/native/$$so ./$$p ); \
+	  files="../$(BUILD)/native/$$so $$p/$$n.json"; \
+	  if [ -f plugins/$$p/$$n.yaml ]; then files="$$files $$p/$$n.yaml"; fi; \
+	  ( cd plugins && go run ./internal/pack ../$(BUILD)/plugins/$$n.zip $$files ); done
+
+plugins: build samples ## the sample plugins as zips: build/plugins
 	@mkdir -p $(BUILD)/plugins/fibonacci $(BUILD)/plugins/geo $(BUILD)/plugins/wordcount
 	go run ./wasm/internal/wat/assemble plugins/wasm/fibonacci/fibonacci.wat $(BUILD)/plugins/fibonacci/fibonacci.wasm
 	cd plugins && $(GUEST) -o ../$(BUILD)/plugins/geo/geo.wasm ./wasm/geo

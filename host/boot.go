@@ -19,12 +19,12 @@ func (h *Host) boot(ctx context.Context) error {
 	if err := h.paths.mkdirs(); err != nil {
 		return err
 	}
-	found, complete := h.recorded()
+	found, lists, complete := h.recorded()
 	h.settleConfig(found)
 	if err := h.sweep(found, complete); err != nil {
 		return err
 	}
-	found = append(found, h.droppedIn(found)...)
+	found = append(found, h.droppedIn(found, lists)...)
 
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -59,10 +59,11 @@ type candidate struct {
 	entry  *entry
 }
 
-// recorded lists the plugins of the store. complete is false when a record is
-// damaged so badly that nobody can tell whose it was.
-func (h *Host) recorded() (found []*candidate, complete bool) {
-	complete = true
+// recorded lists the plugins of the store, and the function lists that were
+// registered for drop-ins. complete is false when a record is damaged so badly
+// that nobody can tell whose it was.
+func (h *Host) recorded() (found []*candidate, lists map[ID]Record, complete bool) {
+	complete, lists = true, map[ID]Record{}
 	for rec, err := range h.opts.Store.Plugins() {
 		if err != nil {
 			h.opts.Log.Error("a record of the store is damaged", "plugin", rec.ID.String(), "err", err)
@@ -71,17 +72,21 @@ func (h *Host) recorded() (found []*candidate, complete bool) {
 			complete = false
 			continue
 		}
+		if err == nil && rec.Bundle == "" {
+			lists[rec.ID] = rec
+			continue
+		}
 		p := Plugin{ID: rec.ID, Source: rec.Source, SHA256: rec.SHA256, Err: err}
 		if err == nil {
 			p.Dir = filepath.Join(h.paths.plugin(rec.ID), rec.Bundle)
 		}
 		found = append(found, &candidate{plugin: p, record: rec})
 	}
-	return found, complete
+	return found, lists, complete
 }
 
 // droppedIn lists the bundles in the drop-in folders that no record names.
-func (h *Host) droppedIn(known []*candidate) (found []*candidate) {
+func (h *Host) droppedIn(known []*candidate, lists map[ID]Record) (found []*candidate) {
 	for _, c := range classes() {
 		folder := filepath.Join(h.paths.dropIn, c.dropIn())
 		list, err := os.ReadDir(folder)
@@ -116,14 +121,14 @@ func (h *Host) droppedIn(known []*candidate) (found []*candidate) {
 				found = append(found, &candidate{plugin: p})
 			}
 		}
-		found = append(found, soCandidates(c, folder, files)...)
+		found = append(found, soCandidates(c, folder, files, lists)...)
 	}
 	return found
 }
 
 // soCandidates makes a candidate for each plugin among .so files that lie in a
 // folder together. Their names are all that is known of them.
-func soCandidates(c Class, folder string, files []string) (found []*candidate) {
+func soCandidates(c Class, folder string, files []string, lists map[ID]Record) (found []*candidate) {
 	seen := map[string]bool{}
 	for _, f := range files {
 		so, _ := parseSo(f)
@@ -134,8 +139,8 @@ func soCandidates(c Class, folder string, files []string) (found []*candidate) {
 		best, _ := newest(so.plugin, files)
 		id := ID{c, so.plugin}
 		p := Plugin{ID: id, Dir: folder, DropIn: true, Err: CheckName(so.plugin)}
-		p.Manifest, _ = nativeManifest(best, c.kind(), nil)
-		found = append(found, &candidate{plugin: p})
+		p.Manifest, _ = nativeManifest(best, c.kind(), lists[id].Functions)
+		found = append(found, &candidate{plugin: p, record: lists[id]})
 	}
 	return found
 }

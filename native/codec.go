@@ -5,6 +5,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/vanth-io/vanth/host/frame"
@@ -32,6 +33,16 @@ const (
 // errNoForm is the error of bytes that encodeState did not make.
 var errNoForm = errors.New("not an encoded value")
 
+// errEndless is the error of a value that gob could not end: Go cannot recover
+// from the stack it would use up.
+var errEndless = errors.New("value nests too deep or in a circle")
+
+// The bounds of a value that is given to gob.
+const (
+	maxNest  = 1000
+	maxNodes = 1 << 20
+)
+
 // envelope gives gob a value whose type it writes down.
 type envelope struct{ V any }
 
@@ -43,6 +54,10 @@ func encodeState(v any) (_ []byte, err error) {
 		if b, err := frame.Append(nil, v); err == nil {
 			return b, nil
 		}
+	}
+	budget := maxNodes
+	if !finite(reflect.ValueOf(v), 0, &budget) {
+		return nil, errEndless
 	}
 	defer func() { // the plugin's own GobEncode
 		if p := recover(); p != nil {
@@ -192,4 +207,37 @@ func asInt(v any) (int64, bool) {
 		return int64(n), int64(n) >= 0
 	}
 	return 0, false
+}
+
+// finite reports whether what gob would follow from v is within bounds.
+func finite(v reflect.Value, depth int, budget *int) bool {
+	if *budget--; *budget < 0 || depth > maxNest {
+		return false
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return v.IsNil() || finite(v.Elem(), depth+1, budget)
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if !finite(it.Key(), depth+1, budget) || !finite(it.Value(), depth+1, budget) {
+				return false
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() < reflect.Array { // numbers and bools
+			return true
+		}
+		for i := range v.Len() {
+			if !finite(v.Index(i), depth+1, budget) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() && !finite(v.Field(i), depth+1, budget) {
+				return false
+			}
+		}
+	}
+	return true
 }

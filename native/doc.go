@@ -1,7 +1,32 @@
-// Package native will be the host.Runtime for Go plugins (.so files) that
-// implement eKuiper's contract/v2 API.
+// Package native is the host.Runtime for Go plugins: .so files that implement
+// eKuiper's contract/v2 API.
 //
-// It will import host, the standard plugin package and that contract; no other
-// package imports those two. Nothing is in it yet: a bundle that asks for it is
-// refused by name.
+// # The story
+//
+// A .so file is judged three times before its code runs here. It is read, not
+// opened, and everything for which Go would refuse it, or end the process, is
+// named in one error (internal/inspect). Then a child process, which is the
+// same binary, opens it: a file that kills its loader kills that child, and is
+// quarantined. Only then is it opened here. Its symbols are adapted to the ports
+// of host: functions, sources, sinks; a panic in one of them is that call's
+// error.
+//
+// Go cannot unload a plugin, nor load another version of one: an update is
+// installed and runs after a restart, and its Load says so with
+// host.ErrRestart. The same file loads again at once.
+//
+// What a plugin does in the process once it runs is its operator's trust: it
+// can end the process from a goroutine of its own.
+//
+// # What it may import
+//
+// host, host/frame, the standard plugin package and eKuiper's contract; no other
+// package imports the last two. Without cgo there is no plugin package: then
+// every Load is refused with what to do.
+//
+// # How it lives and dies
+//
+// New reads the running binary's own facts. A probe lives for one Load and dies
+// with the host. Close ends the modules; mapped code stays until the process
+// ends.
 package native

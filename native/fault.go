@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,21 +20,47 @@ func (g *guest) fault(symbol string, f host.Fault, err error) *host.GuestError {
 
 // returned makes the error of a call from an error that the plugin returned.
 func (g *guest) returned(symbol string, err error) *host.GuestError {
-	e := g.fault(symbol, host.FaultReturned, err)
-	e.Class = classOf(err)
+	t, class := tell(err)
+	e := g.fault(symbol, host.FaultReturned, t)
+	e.Class = class
 	return e
+}
+
+// returnedBy is returned, with the method that returned it.
+func (g *guest) returnedBy(symbol, method string, err error) *host.GuestError {
+	return g.returned(symbol, fmt.Errorf("%s: %w", method, err))
 }
 
 // trap makes the error of a call from what it panicked with. It is called in
 // the deferred function that recovered it.
 func (g *guest) trap(symbol string, p any) *host.GuestError {
-	err, ok := p.(error)
-	if !ok {
-		err = fmt.Errorf("%v", p)
-	}
-	e := g.fault(symbol, host.FaultTrap, fmt.Errorf("panic: %w", err))
+	e := g.fault(symbol, host.FaultTrap, fmt.Errorf("panic: %v", p))
 	e.Output = firstFrames(string(debug.Stack()))
 	return e
+}
+
+// told is what is kept of a plugin's error: its text, and whether it says that a
+// context ended. The error itself is not, since its methods are the plugin's
+// code, which would run wherever the host looks at the error.
+type told struct {
+	text  string
+	ended error
+}
+
+func (t *told) Error() string { return t.text }
+func (t *told) Unwrap() error { return t.ended }
+
+func tell(err error) (t *told, class string) {
+	t = &told{text: fmt.Sprintf("%v", err)} // fmt catches what Error panics with
+	class = frame.ClassFatal
+	defer func() { _ = recover() }() // its Is, As and Unwrap
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, ended) {
+			t.ended = ended
+		}
+	}
+	class = classOf(err)
+	return t, class
 }
 
 // stackLines is how much of a panic's stack an error shows: six frames.

@@ -20,24 +20,30 @@ type gate struct {
 func (g *gate) init() { g.idle = make(chan struct{}) }
 
 // enter counts a call; false when the gate is shut.
-func (g *gate) enter() bool {
-	if g.n.Add(1) > 0 {
-		return true
-	}
+func (g *gate) enter() bool { return g.n.Add(1) > 0 || g.refuse() }
+
+// refuse is apart so that enter is inlined.
+//
+//go:noinline
+func (g *gate) refuse() bool {
 	g.leave()
 	return false
 }
 
 func (g *gate) leave() {
 	if g.n.Add(-1) == shutMark {
-		g.once.Do(func() { close(g.idle) }) // a refused enter passes here too
+		g.settle()
 	}
 }
+
+// settle tells that the last call ended; one that was refused late passes here
+// too.
+func (g *gate) settle() { g.once.Do(func() { close(g.idle) }) }
 
 // shut refuses calls from now on. It must be called once.
 func (g *gate) shut() {
 	if g.n.Add(shutMark) == shutMark {
-		g.once.Do(func() { close(g.idle) })
+		g.settle()
 	}
 }
 

@@ -45,8 +45,17 @@ func newMemory(kept *host.State, log *slog.Logger) *memory {
 // panic; then its names serve.
 func teachGob() {
 	for _, v := range []any{
-		map[string]any{}, []any{}, []map[string]any{}, map[string]string{}, map[string]int{},
-		map[string]int64{}, map[string]float64{}, map[string]bool{}, map[any]any{}, [][]byte{}, time.Time{},
+		map[string]any{},
+		[]any{},
+		[]map[string]any{},
+		map[string]string{},
+		map[string]int{},
+		map[string]int64{},
+		map[string]float64{},
+		map[string]bool{},
+		map[any]any{},
+		[][]byte{},
+		time.Time{},
 	} {
 		func() {
 			defer func() { _ = recover() }()
@@ -137,30 +146,42 @@ func (m *memory) remove(p place) error {
 // integer.
 func (m *memory) add(p place, by int) error {
 	m.mu.Lock()
-	v, ok := m.live[p]
-	if ok && v == (counting{}) {
-		defer m.mu.Unlock()
-		_, err := m.kept.Add(p.scope, p.key, int64(by))
-		return err
-	}
-	m.mu.Unlock()
-	if v, err := m.get(p); err != nil {
-		return err
-	} else if _, ok := asInt(v); !ok && v != nil {
-		return fmt.Errorf("state[%s] must be an int", p.key)
-	}
-	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n, ok := asInt(m.live[p]); ok {
+	if m.live[p] != (counting{}) {
+		if err := m.toCounter(p); err != nil {
+			return err
+		}
+	}
+	_, err := m.kept.Add(p.scope, p.key, int64(by))
+	return err
+}
+
+// toCounter makes a counter of what a place holds. It requires m.mu, and gives
+// it up while it decodes what an earlier module left.
+func (m *memory) toCounter(p place) error {
+	v, ok := m.live[p]
+	if !ok {
+		m.mu.Unlock()
+		_, err := m.get(p)
+		m.mu.Lock()
+		if err != nil {
+			return err
+		}
+		v = m.live[p]
+	}
+	if v != nil && v != (counting{}) {
+		n, ok := asInt(v)
+		if !ok {
+			return fmt.Errorf("state[%s] must be an int", p.key)
+		}
 		m.reset(p)
-		m.kept.Delete(p.scope, p.key)
 		if _, err := m.kept.Add(p.scope, p.key, n); err != nil {
 			return err
 		}
 	}
+	m.kept.Delete(p.scope, p.key)
 	m.live[p] = counting{}
-	_, err := m.kept.Add(p.scope, p.key, int64(by))
-	return err
+	return nil
 }
 
 // counter returns a counter, 0 when there is none.

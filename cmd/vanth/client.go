@@ -53,6 +53,7 @@ func newClient(server, token string) (*client, error) {
 type request struct {
 	method string
 	path   []string // its parts, not escaped
+	query  url.Values
 	body   io.Reader
 	size   int64  // of the body; 0 for one whose type tells it
 	kind   string // content type of the body
@@ -69,6 +70,7 @@ func (c *client) do(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, coded(exitUsage, err)
 	}
+	q.URL.RawQuery = r.query.Encode()
 	if r.size > 0 {
 		q.ContentLength = r.size
 	}

@@ -64,6 +64,12 @@ func launch(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return launchBinary(t, path, args...)
+}
+
+// launchBinary starts a build of vanth.
+func launchBinary(t *testing.T, path string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(path, args...), log: &logged{}, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {

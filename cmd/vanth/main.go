@@ -6,9 +6,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/vanth-io/vanth/native"
 )
 
+// probeCommand, with a file, has this binary open that file as a native plugin
+// and end: the host runs it before it opens a file itself. It is no command for
+// people, and must not load what they need.
+const probeCommand = "native-probe"
+
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == probeCommand {
+		os.Exit(native.Probe(os.Args[2], os.Stdin, os.Stdout, os.Stderr))
+	}
 	os.Exit(run(context.Background(), os.Args[1:], env{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, vars: os.Environ(),
 	}))

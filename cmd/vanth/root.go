@@ -52,6 +52,7 @@ func newRoot(e env) *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 
 	root.AddCommand(newServe(e), newPlugin(g), newFunction(g), newCall(g), newVersion(g))
+	root.AddCommand(newEKuiper(g)...)
 	return root
 }
 

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 
 	"github.com/vanth-io/vanth/api"
 	"github.com/vanth-io/vanth/cmd/vanth/internal/config"
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/native"
 	"github.com/vanth-io/vanth/store"
 	"github.com/vanth-io/vanth/wasm"
 )
@@ -50,14 +53,17 @@ func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (
 	}
 	s.opened("store", func(context.Context) error { return kept.Close() })
 
-	runtime, err := wasm.New(ctx, wasmOptions(home, c, log))
+	guests, err := wasm.New(ctx, wasmOptions(home, c, log))
 	if err != nil {
 		return nil, err
 	}
-	s.opened("wasm", runtime.Close)
+	s.opened("wasm", guests.Close)
+
+	plugins := native.New(nativeOptions(home, log))
+	s.opened("native", plugins.Close)
 
 	o := hostOptions(home, c, log)
-	o.Store, o.Runtimes = kept, []host.Runtime{runtime}
+	o.Store, o.Runtimes = kept, []host.Runtime{plugins, guests}
 	if s.host, err = host.Open(ctx, o); err != nil {
 		return nil, err
 	}
@@ -144,6 +150,17 @@ func wasmOptions(home string, c config.Config, log *slog.Logger) wasm.Options {
 		CallTimeout: c.WASM.CallTimeout, StartTimeout: c.WASM.StartTimeout, MemoryMiB: c.WASM.MemoryMiB,
 		PoolMin: c.WASM.PoolMin, PoolMax: c.WASM.PoolMax, PoolIdle: c.WASM.PoolIdle, PoolWait: c.WASM.PoolWait,
 		Engine: c.WASM.Engine, Grants: c.WASM.Grants, Trusted: c.WASM.Trusted, Log: log,
+	}
+}
+
+func nativeOptions(home string, log *slog.Logger) native.Options {
+	exe := "/proc/self/exe" // the file that runs, also after it was replaced
+	if runtime.GOOS != "linux" {
+		exe, _ = os.Executable()
+	}
+	return native.Options{
+		Home: home, StateDir: filepath.Join(home, "data", "native"),
+		Probe: []string{exe, probeCommand}, Log: log,
 	}
 }
 

@@ -1,0 +1,229 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// withCgo builds vanth with cgo, which native plugins need.
+var withCgo = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(built, "vanth-native")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// nativeBinary is the build with cgo; without a C compiler its tests are skipped.
+func nativeBinary(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skipf("SKIPPED %s: no C compiler: install gcc", t.Name())
+	}
+	path, err := withCgo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// soSource is a native function plugin: its function answers what is in VALUE.
+const soSource = `package main
+
+import "github.com/lf-edge/ekuiper/contract/v2/api"
+
+type f struct{}
+
+func (f) Validate([]any) error                            { return nil }
+func (f) Exec(api.FunctionContext, []any) (any, bool)     { VALUE }
+func (f) IsAggregate() bool                               { return false }
+
+func NAME() api.Function { return f{} }
+
+EXTRA
+func main() {}
+`
+
+// buildSo builds a plugin outside this repository, as its author would.
+func buildSo(t *testing.T, file, module, source string, flags ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	sums, err := os.ReadFile("../../go.sum")
+	if err == nil {
+		err = errors.Join(
+			os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o644),
+			os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+module+"\n\ngo 1.24.1\n\nrequire github.com/lf-edge/ekuiper/contract/v2 v2.3.1\n"), 0o644),
+			os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o644))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", append(append([]string{"build", "-buildmode=plugin", "-o", file}, flags...), ".")...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=-mod=mod")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func so(name, value, extra string) string {
+	return strings.NewReplacer("NAME", name, "VALUE", value, "EXTRA", extra).Replace(soSource)
+}
+
+// nativeHome makes a home and its drop-in folder for functions.
+func nativeHome(t *testing.T) (home, functions string) {
+	t.Helper()
+	home = t.TempDir()
+	functions = filepath.Join(home, "plugins", "functions")
+	if err := os.MkdirAll(functions, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return home, functions
+}
+
+// startNative starts the host with cgo.
+func startNative(t *testing.T, home string) (*process, *peer) {
+	t.Helper()
+	p := launchBinary(t, nativeBinary(t), "serve", "--home", home, "--listen", "127.0.0.1:0")
+	p.address = p.log.address(t, p.ended)
+	c := newPeer(p.address)
+	t.Cleanup(c.close)
+	return p, c
+}
+
+func (c *peer) result(t *testing.T, function, args string) string {
+	t.Helper()
+	status, body, err := c.do("POST", "/functions/"+function+"/call", []byte(`{"args":`+args+`}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %s", status, strings.TrimSpace(body))
+}
+
+// TestNativeMismatches drops in files that cannot run here, each wrong in its
+// own way: every one is listed with what is wrong, at this start and the next,
+// and the good one beside them answers.
+func TestNativeMismatches(t *testing.T) {
+	nativeBinary(t)
+	home, functions := nativeHome(t)
+	good := filepath.Join(functions, "Good@v1.2.0.so")
+	buildSo(t, good, "example.org/good", so("Good", `return "good", true`, ""), "-trimpath")
+	code, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, b []byte) {
+		if err := os.WriteFile(filepath.Join(functions, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arm := bytes.Clone(code)
+	arm[18], arm[19] = 183, 0 // EM_AARCH64
+	write("Arm.so", arm)
+	write("Cut.so", code[:len(code)/4096/2*4096])
+	write("Text.so", []byte("no plugin at all"))
+	write("Empty.so", nil)
+	older := bytes.Replace(code, []byte("contract/v2\tv2.3.1"), []byte("contract/v2\tv2.0.0"), 1)
+	if bytes.Equal(older, code) {
+		t.Fatal("no build information to rewrite")
+	}
+	write("Older.so", older)
+	buildSo(t, filepath.Join(functions, "Untrimmed.so"), "example.org/untrimmed", so("Untrimmed", `return 1, true`, ""))
+	buildSo(t, filepath.Join(functions, "WrongType.so"), "example.org/wrongtype", strings.Replace(so("WrongType", `return 1, true`, ""), "func WrongType() api.Function", "func WrongType() any", 1), "-trimpath")
+	buildSo(t, filepath.Join(functions, "Killer.so"), "example.org/killer", so("Killer", `return 1, true`, `func init() { var p *int; go func() { *p = 1 }(); select {} }`), "-trimpath")
+	buildSo(t, filepath.Join(functions, "Leaver.so"), "example.org/leaver", strings.Replace(so("Leaver", `return 1, true`, `func init() { os.Exit(0) }`), "import ", "import \"os\"\nimport ", 1), "-trimpath")
+	buildSo(t, filepath.Join(functions, "Panics.so"), "example.org/panics", so("Panics", `panic("out of cheese")`, ""), "-trimpath")
+
+	want := map[string]string{
+		"arm":       "arm64",
+		"cut":       "truncated",
+		"text":      "not an ELF file",
+		"empty":     "",
+		"older":     "v2.0.0",
+		"untrimmed": "-trimpath",
+		"wrongType": "exported symbol WrongType is not type of api.Function or function that return api.Function",
+		"killer":    "SIGSEGV",
+		"leaver":    "ended the process",
+	}
+	for _, start := range []string{"first", "second"} {
+		p, c := startNative(t, home)
+		if got := c.result(t, "good", `[]`); got != `200 {"result":"good"}` {
+			t.Errorf("%s start: good: %s\n%s", start, got, p.log)
+		}
+		if got := c.result(t, "panics", `[]`); !strings.HasPrefix(got, "502") || !strings.Contains(got, "out of cheese") {
+			t.Errorf("%s start: panics: %s", start, got)
+		}
+		for name, text := range want {
+			status, body, err := c.do("GET", "/functions/"+name, nil)
+			if err != nil || status != http.StatusOK || !strings.Contains(body, `"status":"error"`) || !strings.Contains(body, text) {
+				t.Errorf("%s start: %s: %d %s %v; want %q", start, name, status, body, err, text)
+			}
+			if got := c.result(t, name, `[]`); !strings.HasPrefix(got, "503") {
+				t.Errorf("%s start: call of %s: %s", start, name, got)
+			}
+		}
+		if _, body, _ := c.do("GET", "/functions/killer", nil); start == "second" && !strings.Contains(body, "in quarantine until it is replaced") {
+			t.Errorf("killer: %s", body)
+		}
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		if code := p.wait(t); code != exitOK {
+			t.Errorf("exit code %d\n%s", code, p.log)
+		}
+	}
+}
+
+// TestNativeProbeDiesWithItsHost: a probe that hangs does not outlive a host
+// that is killed.
+func TestNativeProbeDiesWithItsHost(t *testing.T) {
+	home, functions := nativeHome(t)
+	path := nativeBinary(t)
+	file := filepath.Join(functions, "Hangs.so")
+	buildSo(t, file, "example.org/hangs", so("Hangs", `return 1, true`, `func init() { for { } }`), "-trimpath")
+	p := launchBinary(t, path, "serve", "--home", home, "--listen", "127.0.0.1:0")
+	probes := func() (pids []string) {
+		list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, f := range list {
+			if b, _ := os.ReadFile(f); bytes.Contains(b, []byte(probeCommand+"\x00"+file)) {
+				pids = append(pids, filepath.Base(filepath.Dir(f)))
+			}
+		}
+		return pids
+	}
+	for deadline := time.Now().Add(20 * time.Second); len(probes()) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no probe was started\n%s", p.log)
+		}
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+	for deadline := time.Now().Add(time.Second); len(probes()) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("probes %v outlive their host", probes())
+		}
+	}
+}
+
+// TestNativeWithoutCgo: a build without cgo lists such plugins with what to do.
+func TestNativeWithoutCgo(t *testing.T) {
+	home, functions := nativeHome(t)
+	if err := os.WriteFile(filepath.Join(functions, "Echo@v1.so"), []byte("\x7fELF"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := startServe(t, home)
+	if _, body := get(t, p.address+"/functions/echo"); !strings.Contains(body, "it was made without cgo") {
+		t.Error(body)
+	}
+}

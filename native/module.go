@@ -1,0 +1,126 @@
+package native
+
+import (
+	"context"
+	"errors"
+
+	"github.com/vanth-io/vanth/host"
+)
+
+// module is a loaded .so file. Its code stays mapped when it is closed.
+type module struct {
+	rt       *Runtime
+	guest    *guest
+	manifest host.Manifest
+	symbols  symbols
+}
+
+// check looks for the symbols that the manifest names. One that is there must be
+// of the right type. A function that is not there is an error when it is called:
+// eKuiper's users install first and register the names of functions afterwards.
+func (m *module) check() error {
+	var errs []error
+	for _, s := range m.manifest.List() {
+		var found bool
+		var err error
+		switch s.Kind {
+		case host.KindFunction:
+			_, err = m.symbols.function(s.Name)
+			found = true
+		case host.KindSource:
+			make_, e := m.symbols.source(s.Name)
+			look, e2 := m.symbols.lookup(s.Name)
+			found, err = make_ != nil || look != nil, errors.Join(e, e2)
+		case host.KindSink:
+			make_, e := m.symbols.sink(s.Name)
+			found, err = make_ != nil, e
+		}
+		if err == nil && !found {
+			err = host.Errorf(host.ErrInvalid, "%s does not export %s, which a %s of this name must", m.manifest.Executable, ucFirst(s.Name), s.Kind)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Symbols implements host.Module.
+func (m *module) Symbols() []host.Symbol { return m.manifest.List() }
+
+func (m *module) has(k host.Kind, name string) error {
+	for _, s := range m.manifest.List() {
+		if s == (host.Symbol{Kind: k, Name: name}) {
+			return nil
+		}
+	}
+	return host.Errorf(host.ErrNotFound, "%s: %s %s: not found", m.guest.id, k, name)
+}
+
+// Function implements host.Module.
+func (m *module) Function(name string) (host.Function, error) {
+	if err := m.has(host.KindFunction, name); err != nil {
+		return nil, err
+	}
+	make_, err := m.symbols.function(name)
+	if err != nil {
+		return nil, err
+	}
+	if make_ == nil {
+		return &absent{host.Errorf(host.ErrUnavailable, "%s: function %s: %s does not export %s: register the names of its functions",
+			m.guest.id, name, m.manifest.Executable, ucFirst(name))}, nil
+	}
+	f, err := make_()
+	if err != nil {
+		return nil, err
+	}
+	return newFunction(m.guest, name, f, nil)
+}
+
+// Source implements host.Module.
+func (m *module) Source(name string, props host.Props) (host.Source, error) {
+	if err := m.has(host.KindSource, name); err != nil {
+		return nil, err
+	}
+	make_, err := m.symbols.source(name)
+	if err != nil || make_ == nil {
+		return nil, errors.Join(err, host.Errorf(host.ErrUnsupported, "got non stream source %s", name))
+	}
+	s, err := make_()
+	if err != nil {
+		return nil, err
+	}
+	return newSource(m.guest, name, s, props, nil)
+}
+
+// Sink implements host.Module.
+func (m *module) Sink(name string, props host.Props) (host.Sink, error) {
+	if err := m.has(host.KindSink, name); err != nil {
+		return nil, err
+	}
+	make_, err := m.symbols.sink(name)
+	if err != nil || make_ == nil {
+		return nil, errors.Join(err, host.Errorf(host.ErrNotFound, "sink %s is not defined", name))
+	}
+	s, err := make_()
+	if err != nil {
+		return nil, err
+	}
+	return newSink(m.guest, name, s, props, nil)
+}
+
+// Close implements host.Module.
+func (m *module) Close(ctx context.Context) error {
+	err := m.guest.close(ctx)
+	m.rt.mu.Lock()
+	defer m.rt.mu.Unlock()
+	delete(m.rt.modules, m)
+	return err
+}
+
+// absent is a function that is named and not exported.
+type absent struct{ err error }
+
+func (a *absent) Signature() *host.Signature { return &host.Signature{Variadic: true, NullCall: true} }
+
+func (a *absent) Validate([]any) error { return a.err }
+
+func (a *absent) Exec(context.Context, *host.Call, []any) (any, error) { return nil, a.err }

@@ -1,0 +1,78 @@
+package native
+
+import (
+	"errors"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/lf-edge/ekuiper/contract/v2/api"
+
+	"github.com/vanth-io/vanth/host"
+)
+
+// symbols finds what a plugin exports by eKuiper's rules. A symbol is a
+// constructor, func() api.X, or a value whose pointer is an api.X: the one
+// instance of all who use it.
+//
+// Each method returns a constructor, nil without an error when the plugin does
+// not export the symbol, and an error that is host.ErrInvalid when it is of
+// another type. The constructor's error is a *host.GuestError.
+type symbols struct {
+	guest *guest
+	// find returns an exported symbol as plugin.Lookup does: a func, or a
+	// pointer to a variable. Its error says that there is none.
+	find func(symbol string) (any, error)
+}
+
+// function finds the function of a name.
+func (s symbols) function(name string) (func() (api.Function, error), error) {
+	return resolve[api.Function](s, ucFirst(name), "Function")
+}
+
+// source finds the source of a name.
+func (s symbols) source(name string) (func() (api.Source, error), error) {
+	return resolve[api.Source](s, ucFirst(name), "Source")
+}
+
+// lookup finds the lookup source of a name. That it looks up is for newLookup to
+// see.
+func (s symbols) lookup(name string) (func() (api.Source, error), error) {
+	return resolve[api.Source](s, ucFirst(name)+"Lookup", "LookupSource")
+}
+
+// sink finds the sink of a name.
+func (s symbols) sink(name string) (func() (api.Sink, error), error) {
+	return resolve[api.Sink](s, ucFirst(name), "Sink")
+}
+
+var errNoInstance = errors.New("constructor returned nil")
+
+func resolve[T any](s symbols, symbol, word string) (func() (T, error), error) {
+	v, err := s.find(symbol)
+	if err != nil {
+		return nil, nil //nolint:nilerr // absent is no error: eKuiper goes on to ask others
+	}
+	switch v := v.(type) {
+	case T:
+		return func() (T, error) { return v, nil }, nil
+	case func() T:
+		return func() (made T, _ error) {
+			return made, s.guest.guard(symbol, "constructor", func() error {
+				if made = v(); any(made) == nil {
+					return s.guest.returned(symbol, errNoInstance)
+				}
+				return nil
+			})
+		}, nil
+	}
+	return nil, host.Errorf(host.ErrInvalid, "exported symbol %s is not type of api.%s or function that return api.%s", symbol, word, word)
+}
+
+// ucFirst returns the name with its first letter in upper case.
+func ucFirst(name string) string {
+	r, n := utf8.DecodeRuneInString(name)
+	if n == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(r)) + name[n:]
+}
