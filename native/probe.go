@@ -34,7 +34,7 @@ func Probe(path string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
-	fmt.Fprint(stdout, probeOK)
+	_, _ = fmt.Fprint(stdout, probeOK)
 	return 0
 }
 
