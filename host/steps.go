@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/vanth-io/vanth/host/internal/archive"
 	"github.com/vanth-io/vanth/host/internal/fetch"
 )
 
@@ -96,63 +93,11 @@ func (in *installation) unpack(ctx context.Context) error {
 	}
 	in.stage = stage
 	in.undo = append(in.undo, func() { os.RemoveAll(stage) })
-	if err := in.extract(ctx); err != nil {
+	if err := unpack(ctx, in.pkg, stage, in.req.ID, in.h.opts.Install.MaxUnpacked); err != nil {
 		return err
 	}
 	in.dropPackage()
 	return nil
-}
-
-// extract unpacks the archive into the staging folder. A single enclosing
-// folder, as many tools make, is left out when the manifest stands in it.
-func (in *installation) extract(ctx context.Context) error {
-	root, err := os.OpenRoot(in.stage)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	size, err := in.pkg.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	limits := archive.Limits{TotalBytes: in.h.opts.Install.MaxUnpacked}
-	entries, err := archive.List(in.pkg, size, limits)
-	if err != nil {
-		return refused(err)
-	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(entries, func(e archive.Entry) bool { return e.Name == name })
-	}
-	prefix := archive.Strip(entries)
-	if in.recognised(has, entries, "") || !in.recognised(has, entries, prefix+"/") {
-		prefix = ""
-	}
-	_, err = archive.Extract(ctx, in.pkg, size, prefix, root, limits)
-	return refused(err)
-}
-
-// recognised reports whether a bundle of the plugin begins at prefix.
-func (in *installation) recognised(has func(string) bool, entries []archive.Entry, prefix string) bool {
-	id := in.req.ID
-	if id.Class.kind() == 0 || has(prefix+id.Name+".wasm") {
-		return has(prefix + id.Name + ".json")
-	}
-	var names []string
-	for _, e := range entries {
-		if rest, ok := strings.CutPrefix(e.Name, prefix); ok {
-			names = append(names, rest)
-		}
-	}
-	_, ok := newest(id.Name, names)
-	return ok
-}
-
-// refused marks what is wrong with the archive, and not with the disk.
-func refused(err error) error {
-	if errors.Is(err, archive.ErrRefused) {
-		return Errorf(ErrInvalid, "%v", err)
-	}
-	return err
 }
 
 // manifest reads what the archive says of itself and reserves its names.

@@ -35,6 +35,8 @@ func newPlugin(g *globals) *cobra.Command {
 			return g.say(b)
 		}),
 		newPack(g),
+		newSDK(),
+		newInspect(),
 	)
 }
 

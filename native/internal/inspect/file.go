@@ -19,7 +19,7 @@ var (
 )
 
 // maxFile bounds what Read looks at, in bytes.
-const maxFile int64 = 2 << 30
+const maxFile uint64 = 2 << 30
 
 // Libc is a C library.
 type Libc string
