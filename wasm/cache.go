@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -61,7 +62,28 @@ func (c *cache) take(code []byte) *place {
 		c.places[digest] = p
 	}
 	p.users++
+	c.evict()
 	return p
+}
+
+// spare is how many folders without users are kept until the next prune: a
+// series of updates must not fill the disk.
+const spare = 4
+
+// evict requires c.mu. Only a load calls it, so that a host that stops, and
+// gives all places back, keeps them for its next start.
+func (c *cache) evict() {
+	var idle []*place
+	for _, p := range c.places {
+		if p.users == 0 {
+			idle = append(idle, p)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *place) int { return a.idle.Compare(b.idle) })
+	for _, p := range idle[:max(0, len(idle)-spare)] {
+		delete(c.places, p.digest)
+		_ = os.RemoveAll(filepath.Join(c.dir, p.digest))
+	}
 }
 
 func (c *cache) giveBack(digest string) {

@@ -103,6 +103,9 @@ func TestLoadingLeaksNothing(t *testing.T) {
 	if grown := int64(heapInUse()) - int64(before); grown > cycles*10<<10 {
 		t.Errorf("%d bytes a cycle", grown/cycles)
 	}
+	if left, _ := os.ReadDir(dir); len(left) > spare+1 {
+		t.Errorf("%d folders are in the cache after %d updates", len(left), cycles)
+	}
 	if err := rt.shelf.prune(0); err != nil {
 		t.Error(err)
 	}
