@@ -95,7 +95,7 @@ func TestCallErrors(t *testing.T) {
 		{"late", `{"args":[]}`, 504, 6006, "wasm/kit 1.0.0: f: deadline: 50ms are up; send less work, or raise limits.callMs of the plugin and the operator's ceiling"},
 		{"slow", `{"args":[60000]}`, 504, 6006, "function slow: found no result within 50ms, the server's ceiling on calls: context deadline exceeded; send less work, or raise limits.callMs of the plugin and the operator's ceiling"},
 		{"busy", `{"args":[]}`, 429, 6007, "function busy: all 4 instances are taken; retry after 1 s, or raise limits.concurrency of the plugin"},
-		{"broken", `{"args":[]}`, 503, 6008, "function broken: plugin wasm/kit does not run: too many traps; GET /plugins/wasm shows what is wrong; install a version that works"},
+		{"broken", `{"args":[]}`, 503, 6008, "function broken: plugin wasm/kit does not run: too many traps; GET /functions shows what is wrong; install a version that works"},
 		{"closed", `{"args":[]}`, 503, 6009, "function closed: the host is closed; the host is stopping; retry when it is back"},
 		{"plain", `{"args":[]}`, 500, 6000, "disk on fire"},
 		{"panics", `{"args":[]}`, 500, 6000, "internal error: it was logged"},

@@ -190,7 +190,7 @@ func TestBrokenPlugin(t *testing.T) {
 	spaced := `{"name":"a b","version":"1","wasmFile":"` + dir + `a b/a b.wasm","functions":["found"],"status":"error","errMsg":"id 'a b' contains invalid characters: only alphanumeric, hyphens and underscores are allowed","dropIn":true}`
 	k.do("GET", "/plugins/wasm", nil).want(t, 200, js, "["+spaced+","+bad+","+good+"]")
 	k.do("POST", "/functions/lost/call", `{"args":[]}`).want(t, 503, js, ours(6008,
-		"function lost: plugin wasm/bad does not run: "+reason+"; GET /plugins/wasm shows what is wrong; install a version that works"))
+		"function lost: plugin wasm/bad does not run: "+reason+"; GET /functions shows what is wrong; install a version that works"))
 	if r := k.do("GET", "/functions/lost", nil); !strings.Contains(r.body, `"args":null,"variadic":true`) || !strings.Contains(r.body, `"status":"error","errMsg":"`+reason) {
 		t.Errorf("found %s", r.body)
 	}

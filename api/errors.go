@@ -52,7 +52,7 @@ var answers = [...]struct {
 	problemGuestFault:  {502, 6005, "the instance was discarded and other calls are not affected; the plugin needs mending"},
 	problemDeadline:    {504, 6006, "send less work, or raise limits.callMs of the plugin and the operator's ceiling"},
 	problemBusy:        {429, 6007, "retry after 1 s, or raise limits.concurrency of the plugin"},
-	problemUnavailable: {503, 6008, "GET /plugins/wasm shows what is wrong; install a version that works"},
+	problemUnavailable: {503, 6008, "GET /functions shows what is wrong; install a version that works"},
 	problemClosing:     {503, 6009, "the host is stopping; retry when it is back"},
 	problemBodySize:    {413, 6010, ""},
 	problemHeaderSize:  {431, 6011, ""},

@@ -18,3 +18,6 @@ func RouteDoc(key string) string {
 	}
 	return ""
 }
+
+// Distribution reads an os-release file.
+func Distribution(release string) string { return distribution(release) }

@@ -29,8 +29,10 @@ type body func(ctx context.Context, args []any) (any, error)
 // and a file <name>.wasm that says "ok".
 type testRuntime struct{ funcs map[string]body }
 
-func (*testRuntime) Name() string                { return "wasm" }
-func (*testRuntime) Accepts(b host.Bundle) bool  { return b.Plugin.ID.Class == host.ClassWASM }
+func (*testRuntime) Name() string { return "wasm" }
+func (*testRuntime) Accepts(b host.Bundle) bool {
+	return b.Plugin.Manifest.Language != host.LanguageNative
+}
 func (*testRuntime) Close(context.Context) error { return nil }
 
 func (rt *testRuntime) Load(_ context.Context, b host.Bundle) (host.Module, error) {
@@ -184,9 +186,14 @@ func newKit(t testing.TB, o api.Options) *kit {
 
 func newKitIn(t testing.TB, home string, o api.Options) *kit {
 	t.Helper()
+	return newKitUnder(t, home, host.InstallPolicy{PrivateNet: true}, o)
+}
+
+func newKitUnder(t testing.TB, home string, policy host.InstallPolicy, o api.Options) *kit {
+	t.Helper()
 	h, err := host.Open(context.Background(), host.Options{
-		Home: home, Runtimes: []host.Runtime{&testRuntime{funcs()}}, Store: &hosttest.MemStore{},
-		Install: host.InstallPolicy{PrivateNet: true},
+		Home: home, Runtimes: []host.Runtime{&testRuntime{funcs()}, nativeRuntime{}}, Store: &hosttest.MemStore{},
+		Install: policy,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -139,7 +139,7 @@ func TestStop(t *testing.T) {
 	var stopped atomic.Int32
 	var k *kit
 	done := make(chan struct{})
-	k = newKit(t, api.Options{StopDelay: 50 * time.Millisecond, Stop: func() {
+	k = newKit(t, api.Options{StopDelay: 50 * time.Millisecond, Stop: func(int) {
 		stopped.Add(1)
 		_ = k.srv.Close(context.Background()) // as cmd does
 		close(done)
@@ -154,7 +154,7 @@ func TestStop(t *testing.T) {
 }
 
 func TestStopIsDroppedByClose(t *testing.T) {
-	k := newKit(t, api.Options{StopDelay: 50 * time.Millisecond, Stop: func() { t.Error("stopped after Close") }})
+	k := newKit(t, api.Options{StopDelay: 50 * time.Millisecond, Stop: func(int) { t.Error("stopped after Close") }})
 	k.do("GET", "/stop", nil)
 	k.end()
 	time.Sleep(100 * time.Millisecond)

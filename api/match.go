@@ -12,6 +12,7 @@ type resource struct {
 	prefix, suffix string // around {name}; a fixed path is all prefix
 	methods        []*route
 	allow          string // for 405
+	name           []byte // what a fixed path is to the named one that it covers
 }
 
 // table finds routes. It never changes.
@@ -36,33 +37,62 @@ func newTable(list []route) table {
 				t.fixed[rt.path] = res
 			}
 		}
-		res.methods = append(res.methods, rt)
-		res.allow = strings.TrimPrefix(res.allow+", "+rt.method, ", ")
+		res.add(rt)
 	}
+	t.share()
 	return t
+}
+
+// share gives a fixed path that a named one covers, as /x/fixed is covered by
+// /x/{name}, the methods that it lacks.
+func (t *table) share() {
+	for path, fixed := range t.fixed {
+		for _, named := range t.named {
+			name, ok := named.match([]byte(path))
+			if !ok {
+				continue
+			}
+			fixed.name = name
+			for _, rt := range named.methods {
+				if fixed.method([]byte(rt.method)) == nil {
+					fixed.add(rt)
+				}
+			}
+		}
+	}
+}
+
+func (r *resource) add(rt *route) {
+	r.methods = append(r.methods, rt)
+	r.allow = strings.TrimPrefix(r.allow+", "+rt.method, ", ")
 }
 
 // find returns the resource of a path as it was sent, and the decoded name in
 // it; nil when there is none. name may share memory with path.
 func (t *table) find(path []byte) (res *resource, name []byte) {
 	if res := t.fixed[string(path)]; res != nil {
-		return res, nil
+		return res, res.name
 	}
 	for _, res := range t.named {
-		if len(path) <= len(res.prefix)+len(res.suffix) ||
-			string(path[:len(res.prefix)]) != res.prefix ||
-			string(path[len(path)-len(res.suffix):]) != res.suffix {
-			continue
-		}
-		raw := path[len(res.prefix) : len(path)-len(res.suffix)]
-		if bytes.IndexByte(raw, '/') >= 0 {
-			continue
-		}
-		if name, ok := decodeSegment(raw); ok {
+		if name, ok := res.match(path); ok {
 			return res, name
 		}
 	}
 	return nil, nil
+}
+
+// match returns the decoded name in a path of a named resource.
+func (r *resource) match(path []byte) (name []byte, ok bool) {
+	if len(path) <= len(r.prefix)+len(r.suffix) ||
+		string(path[:len(r.prefix)]) != r.prefix ||
+		string(path[len(path)-len(r.suffix):]) != r.suffix {
+		return nil, false
+	}
+	raw := path[len(r.prefix) : len(path)-len(r.suffix)]
+	if bytes.IndexByte(raw, '/') >= 0 {
+		return nil, false
+	}
+	return decodeSegment(raw)
 }
 
 // method returns nil when the resource does not know the method.

@@ -109,6 +109,32 @@ func TestAnswersFitDocument(t *testing.T) {
 		{"POST", "/plugins/wasm?name=kit2", string(pack(t, map[string]string{"kit2.json": `{"version":"1","sources":["s"]}`, "kit2.wasm": "ok"})), zipT, "", 201},
 		{"GET", "/plugins/wasm", "", "", "", 200},
 		{"DELETE", "/plugins/wasm/kit", "", "", "", 200},
+		{"GET", "/plugins/udfs", "", "", "", 200},
+		{"GET", "/plugins/udfs/none", "", "", "", 404},
+		{"GET", "/plugins/udfs/a%20b", "", "", "", 400},
+		{"POST", "/plugins/functions?name=fun&functions=fun1", string(pack(t, map[string]string{"fun@v1.so": "ok"})), zipT, "", 201},
+		{"GET", "/plugins/functions/fun", "", "", "", 200},
+		{"POST", "/plugins/functions/fun/register", `{"functions":["fun2"]}`, js, "", 200},
+		{"POST", "/plugins/functions/fun/register", `{}`, js, "", 400},
+		{"POST", "/plugins/functions/none/register", `{}`, js, "", 404},
+		{"GET", "/plugins/udfs/fun2", "", "", "", 200},
+		{"PUT", "/plugins/functions/fun", string(pack(t, map[string]string{"fun.so": "restart"})), zipT, "", 200},
+		{"GET", "/plugins/functions/fun", "", "", "", 200},
+		{"GET", "/plugins/functions", "", "", "", 200},
+		{"GET", "/plugins/functions/prebuild", "", "", "", 200},
+		{"DELETE", "/plugins/functions/fun", "", "", "", 200},
+		{"POST", "/plugins/sinks?name=snk", string(pack(t, map[string]string{"snk.so": "ok"})), zipT, "", 201},
+		{"GET", "/plugins/sinks", "", "", "", 200},
+		{"GET", "/plugins/sinks/snk", "", "", "", 200},
+		{"GET", "/plugins/sinks/prebuild", "", "", "", 200},
+		{"PUT", "/plugins/sinks/none", "{}", js, "", 404},
+		{"DELETE", "/plugins/sinks/snk?stop=1", "", "", "", 200},
+		{"POST", "/plugins/sources", "{}", js, "", 400},
+		{"GET", "/plugins/sources", "", "", "", 200},
+		{"GET", "/plugins/sources/none", "", "", "", 404},
+		{"GET", "/plugins/sources/prebuild", "", "", "", 200},
+		{"PUT", "/plugins/sources/a%20b", "{}", js, "", 400},
+		{"DELETE", "/plugins/sources/none", "", "", "", 404},
 	} {
 		req, err := http.NewRequest(c.method, "http://"+k.addr+c.path, strings.NewReader(c.body))
 		if err != nil {
@@ -170,6 +196,10 @@ func TestComparisonCatches(t *testing.T) {
 		{"POST", "/functions/x/call", js, `{"error":6007,"message":"no Retry-After"}`, 429},
 		{"GET", "/plugins/wasm", js, `[{"name":"x"}]`, 200},
 		{"GET", "/functions/x", js, `{}`, 200},
+		{"GET", "/plugins/sinks", js, `[{"name":"x"}]`, 200},
+		{"GET", "/plugins/sinks/x", js, `{"name":"x","version":"1","functions":["f"]}`, 200},
+		{"GET", "/plugins/functions/x", js, `{"name":"x","version":"1","status":"running"}`, 200},
+		{"GET", "/plugins/sources/prebuild", js, `["x"]`, 200},
 	} {
 		req, err := http.NewRequest(wrong.method, "http://x"+wrong.path, nil)
 		if err != nil {

@@ -17,6 +17,7 @@ type Host interface {
 	Install(context.Context, host.Request) (host.Plugin, error)
 	Replace(context.Context, host.Request) (host.Plugin, error)
 	Remove(context.Context, host.ID) error
+	Register(ctx context.Context, id host.ID, functions []string) error
 
 	Functions() []host.FunctionDesc
 	FunctionNamed(name string) (host.FunctionDesc, error)
@@ -58,9 +59,16 @@ type Options struct {
 
 	// Log takes what no client is there to hear. Default: nowhere.
 	Log *slog.Logger
-	// Stop is called once, StopDelay after /stop was answered. It may call
-	// Close. Default: nothing happens.
-	Stop func()
+	// PluginHosts are the download sites of prebuilt plugins, as a comma list;
+	// the first one counts, and "," names none. Default
+	// https://packages.emqx.io.
+	PluginHosts string
+
+	// Stop is called once, StopDelay after a request that asks for it was
+	// answered: with 0 for /stop, with 100 for a deletion with stop=1. The
+	// process is to end with that status. Stop may call Close. Default: nothing
+	// happens.
+	Stop func(code int)
 	// StopDelay leaves time for the answer to arrive. Default 1 s.
 	StopDelay time.Duration
 }
@@ -84,7 +92,10 @@ func (o *Options) fill() {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Stop == nil {
-		o.Stop = func() {}
+		o.Stop = func(int) {}
+	}
+	if o.PluginHosts == "" {
+		o.PluginHosts = "https://packages.emqx.io"
 	}
 }
 

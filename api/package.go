@@ -6,6 +6,8 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"slices"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 	"github.com/vanth-io/vanth/host"
@@ -27,11 +29,14 @@ func (c class) request(s *Server, r *request, name string) (host.Request, error)
 		query := r.ctx.QueryArgs()
 		req.ID.Name = string(query.Peek("name"))
 		req.SHA256 = string(query.Peek("sha256"))
+		for _, f := range query.PeekMulti("functions") {
+			req.Functions = append(req.Functions, string(f))
+		}
 		req.Archive = &r.body
 		err = r.body.limit(s.opts.MaxPackage)
 	case "multipart/form-data":
 		if err = r.body.limit(s.opts.MaxPackage + 64<<10); err == nil {
-			req, err = readForm(multipart.NewReader(&r.body, params["boundary"]))
+			req, err = c.readForm(multipart.NewReader(&r.body, params["boundary"]))
 		}
 	default:
 		// eKuiper takes any content type for JSON.
@@ -40,7 +45,13 @@ func (c class) request(s *Server, r *request, name string) (host.Request, error)
 		}
 	}
 	req.ID.Class = c.name
-	if req.ID.Name = trimName(req.ID.Name); req.ID.Name == "" {
+	if c.name != host.ClassFunctions {
+		req.Functions = nil
+	}
+	if !c.native {
+		req.ID.Name = strings.Trim(req.ID.Name, " ") // as eKuiper does
+	}
+	if req.ID.Name == "" {
 		req.ID.Name = name
 	}
 	return req, err
@@ -49,27 +60,45 @@ func (c class) request(s *Server, r *request, name string) (host.Request, error)
 // decode reads eKuiper's JSON as eKuiper does: names in any case, unknown ones
 // ignored, only the first value.
 func (c class) decode(body io.Reader) (host.Request, error) {
-	// The type's name is in the sentences of encoding/json, and so in eKuiper's.
+	// The types' names are in the sentences of encoding/json, and so in eKuiper's.
 	type IOPlugin struct {
 		Name       string   `json:"name"`
 		File       string   `json:"file"`
 		ShellParas []string `json:"shellParas"`
 		SHA256     string   `json:"sha256"`
 	}
-	var p IOPlugin
-	if err := json.NewDecoder(body).Decode(&p); err != nil {
-		if _, own := err.(*failure); own { //nolint:errorlint // encoding/json passes a reader's error on as it is
-			return host.Request{}, err
-		}
-		return host.Request{}, undefined("Invalid body: Error decoding the " + c.words + " json: " + err.Error())
+	type FuncPlugin struct {
+		IOPlugin
+		Functions []string `json:"functions"`
+	}
+	var p FuncPlugin
+	var v any = &p.IOPlugin
+	if c.name == host.ClassFunctions {
+		v = &p
+	}
+	if err := json.NewDecoder(body).Decode(v); err != nil {
+		return host.Request{}, undecoded(c.words.one, err)
 	}
 	return host.Request{
-		ID: host.ID{Name: p.Name}, URL: p.File, ShellParas: p.ShellParas, SHA256: p.SHA256,
+		ID: host.ID{Name: p.Name}, URL: p.File, ShellParas: p.ShellParas, SHA256: p.SHA256, Functions: p.Functions,
 	}, nil
 }
 
+// undecoded says that a body is not the JSON of what. What the body itself
+// said stays as it is.
+func undecoded(what string, err error) error {
+	if _, own := err.(*failure); own { //nolint:errorlint // encoding/json passes a reader's error on as it is
+		return err
+	}
+	return undefined("Invalid body: Error decoding the " + what + " json: " + err.Error())
+}
+
 // readForm reads the fields up to the package, which therefore stands last.
-func readForm(form *multipart.Reader) (host.Request, error) {
+func (c class) readForm(form *multipart.Reader) (host.Request, error) {
+	known := []string{"name", "sha256", "shellParas"}
+	if c.name == host.ClassFunctions {
+		known = append(known, "functions")
+	}
 	var req host.Request
 	for {
 		part, err := form.NextRawPart()
@@ -79,28 +108,30 @@ func readForm(form *multipart.Reader) (host.Request, error) {
 		if err != nil {
 			return req, formFault(err)
 		}
-		switch field := part.FormName(); field {
-		case "file", "uploadFile":
+		field := part.FormName()
+		if field == "file" || field == "uploadFile" {
 			req.Archive = &lastPart{form, part}
 			return req, nil
-		case "name", "sha256", "shellParas":
-			b, err := io.ReadAll(io.LimitReader(part, maxField+1))
-			if err != nil {
-				return req, formFault(err)
-			}
-			if len(b) > maxField {
-				return req, failf(problemBodySize, "form: field %s: found more than %d bytes, expected at most that", field, maxField)
-			}
-			switch field {
-			case "name":
-				req.ID.Name = string(b)
-			case "sha256":
-				req.SHA256 = string(b)
-			default:
-				req.ShellParas = append(req.ShellParas, string(b))
-			}
-		default:
-			return req, failf(problemMalformed, "form: found field %.64q, expected name, sha256, shellParas and then file", field)
+		}
+		if !slices.Contains(known, field) {
+			return req, failf(problemMalformed, "form: found field %.64q, expected %s and then file", field, strings.Join(known, ", "))
+		}
+		b, err := io.ReadAll(io.LimitReader(part, maxField+1))
+		if err != nil {
+			return req, formFault(err)
+		}
+		if len(b) > maxField {
+			return req, failf(problemBodySize, "form: field %s: found more than %d bytes, expected at most that", field, maxField)
+		}
+		switch value := string(b); field {
+		case "name":
+			req.ID.Name = value
+		case "sha256":
+			req.SHA256 = value
+		case "shellParas":
+			req.ShellParas = append(req.ShellParas, value)
+		case "functions":
+			req.Functions = append(req.Functions, value)
 		}
 	}
 }

@@ -8,7 +8,7 @@ type handler func(*Server, *request) error
 // route is one line of the table.
 type route struct {
 	method string
-	path   string // at most one segment is {name}
+	path   string // at most one segment is {name}; a path without outweighs it, per method
 	handle handler
 	doc    string
 	traits trait
@@ -40,6 +40,9 @@ func routes() []route {
 		{"POST", "/functions/{name}/call", call, "call a function", 0},
 		{"POST", "/functions/{name}/batch", batch, "call a function for many rows", 0},
 
+		{"GET", "/plugins/udfs", listUDFs, "the names of the functions of functions plugins", safe | ekuiper},
+		{"GET", "/plugins/udfs/{name}", describeUDF, "which functions plugin has a function", safe | ekuiper},
+
 		{"GET", "/metrics", metrics, "counters in Prometheus's text form", safe},
 		{"GET", "/openapi.yaml", openAPI, "this API, described", safe},
 	}
@@ -52,7 +55,20 @@ func routes() []route {
 // classes are the plugin collections there are.
 func classes() []class {
 	return []class{
-		{host.ClassWASM, "wasm plugin", appendWASM},
+		{
+			name: host.ClassWASM, item: appendWASM, object: appendWASM,
+			words: words{
+				one:      "wasm plugin",
+				creating: "wasm plugin create command error",
+				updating: "wasm plugin update command error",
+				updated:  "wasm plugin %s is updated",
+				deleted:  "wasm plugin %s is deleted",
+				unknown:  "wasm plugin %s is not found",
+			},
+		},
+		nativeClass(host.ClassSources, "random", "zmq", "sql", "video", "kafka"),
+		nativeClass(host.ClassSinks, "image", "influx", "influx2", "zmq", "kafka", "sql"),
+		nativeClass(host.ClassFunctions, "accumulateWordCount", "countPlusOne", "echo", "geohash", "image", "labelImage", "tfLite"),
 	}
 }
 
@@ -60,11 +76,18 @@ func classes() []class {
 func (c class) routes() []route {
 	all := "/plugins/" + string(c.name)
 	one := all + "/{name}"
-	return []route{
-		{"GET", all, c.list, "every " + c.words + " as an object", safe | ekuiper},
-		{"POST", all, c.create, "install a " + c.words + " from a URL or from the request's body", ekuiper},
-		{"GET", one, c.describe, "one " + c.words, safe | ekuiper},
-		{"PUT", one, c.update, "install a version of a " + c.words + " in place of another", ekuiper},
-		{"DELETE", one, c.remove, "remove a " + c.words, ekuiper},
+	list := []route{
+		{"GET", all, c.list, "every " + c.words.one, safe | ekuiper},
+		{"POST", all, c.create, "install a " + c.words.one + " from a URL or from the request's body", ekuiper},
+		{"GET", one, c.describe, "one " + c.words.one, safe | ekuiper},
+		{"PUT", one, c.update, "install a version of a " + c.words.one + " in place of another", ekuiper},
+		{"DELETE", one, c.remove, "remove a " + c.words.one, ekuiper},
 	}
+	if c.native {
+		list = append(list, route{"GET", all + "/prebuild", c.prebuild, "where eKuiper's builds of " + c.words.one + "s can be had", safe | ekuiper})
+	}
+	if c.name == host.ClassFunctions {
+		list = append(list, route{"POST", one + "/register", c.register, "set the functions of a " + c.words.one, ekuiper})
+	}
+	return list
 }

@@ -33,15 +33,16 @@ type Server struct {
 	calls  context.Context
 	cancel context.CancelFunc
 
-	handles  handles
-	requests sync.Pool // *request
+	handles   handles
+	deletions deletions
+	requests  sync.Pool // *request
 
 	closing atomic.Bool
 	closer  sync.Once
 	closed  error // what the first Close returned
 
 	stopMu   sync.Mutex  // guards stopping
-	stopping *time.Timer // runs Options.Stop; nil before /stop
+	stopping *time.Timer // runs Options.Stop; nil before it is asked for
 }
 
 // New makes a server for h. It fails when the key folder or the certificate
@@ -133,13 +134,13 @@ func (s *Server) Close(ctx context.Context) error {
 	return s.closed
 }
 
-// stop has Options.Stop called once, a moment from now.
-func (s *Server) stop() {
+// stop has Options.Stop called once, a moment from now; the first code counts.
+func (s *Server) stop(code int) {
 	s.stopMu.Lock()
 	defer s.stopMu.Unlock()
 	if s.stopping == nil && !s.closing.Load() {
 		// Nobody waits for this: it may be what calls Close.
-		s.stopping = time.AfterFunc(s.opts.StopDelay, s.opts.Stop)
+		s.stopping = time.AfterFunc(s.opts.StopDelay, func() { s.opts.Stop(code) })
 	}
 }
 

@@ -61,6 +61,6 @@ func ping(_ *Server, r *request) error {
 }
 
 func stop(s *Server, r *request) error {
-	s.stop()
+	s.stop(0)
 	return r.text(fasthttp.StatusOK, "stop success")
 }

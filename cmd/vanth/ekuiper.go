@@ -12,9 +12,7 @@ import (
 )
 
 // ekuiperHelp says how far the likeness goes.
-const ekuiperHelp = `TYPE is source, sink, function, portable or wasm.
-
-This is a command of eKuiper's: its words and its output, spoken over the REST
+const ekuiperHelp = `This is a command of eKuiper's: its words and its output, spoken over the REST
 API. Unlike eKuiper's, it writes errors to the standard error and ends with a
 code that tells what happened.
 
@@ -33,8 +31,12 @@ func newEKuiper(g *globals) []*cobra.Command {
 
 // ekuiperCommand makes one of them; what is how eKuiper begins its errors.
 func ekuiperCommand(use, short, what string, args cobra.PositionalArgs, do func(*cobra.Command, []string) error) *cobra.Command {
+	long := short + ".\n\n"
+	if strings.Contains(use, "TYPE") {
+		long = short + ". TYPE is " + strings.Join(pluginTypes(), ", ") + ".\n\n"
+	}
 	return &cobra.Command{
-		Use: use, Short: short, Long: short + ".\n" + ekuiperHelp, Args: args,
+		Use: use, Short: short, Long: long + ekuiperHelp, Args: args,
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			return ekuiperError(what, do(cmd, args))
 		}),

@@ -36,7 +36,7 @@ func newDropPlugin(g *globals) *cobra.Command {
 			}
 			return g.say([]byte("Plugin " + id.Name + said))
 		})
-	c.Flags().StringVarP(&stop, "stop", "s", "false", "`true|false`: whether the server ends after it dropped a native plugin; others never end it")
+	c.Flags().StringVarP(&stop, "stop", "s", "false", "true or false: `whether` the server ends after it dropped a native plugin; for others it never does")
 	_ = c.RegisterFlagCompletionFunc("stop", cobra.FixedCompletions([]string{"true", "false"}, cobra.ShellCompDirectiveNoFileComp))
 	c.ValidArgsFunction = g.completeTypeAndName
 	return c

@@ -27,7 +27,28 @@ func TestKill(t *testing.T) {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
 	t.Logf("%d kills, VANTH_SEED=%d", kills, seed)
-	k := &killer{t: t, home: t.TempDir(), random: rand.New(rand.NewPCG(seed, 1)), known: map[string]int{}}
+	k := &killer{
+		t: t, home: t.TempDir(), random: rand.New(rand.NewPCG(seed, 1)), known: map[string]int{},
+		class: "wasm", longest: 60 * time.Millisecond, start: startServe, body: versioned,
+	}
+	k.run(kills)
+}
+
+// TestKillNative does the same to native plugins. Their updates run after the
+// next start, which comes soon here.
+func TestKillNative(t *testing.T) {
+	nativeBinary(t)
+	k := &killer{
+		t: t, home: t.TempDir(), random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2)), known: map[string]int{},
+		class: "functions", longest: 400 * time.Millisecond, body: versionedSo,
+		start: func(t *testing.T, home string, args ...string) *process { p, _ := startNative(t, home); return p },
+	}
+	k.run(25)
+}
+
+// run kills the host so many times.
+func (k *killer) run(kills int) {
+	t := k.t
 	for i := range kills {
 		if i%5 == 4 {
 			k.killStart()
@@ -45,11 +66,16 @@ func TestKill(t *testing.T) {
 
 // killer drives a host that it kills, and knows what must be true of it.
 type killer struct {
-	t      *testing.T
-	home   string
-	random *rand.Rand
-	next   int            // version of the next install
-	known  map[string]int // plugin to version; none for 0
+	t       *testing.T
+	home    string
+	random  *rand.Rand
+	class   string
+	longest time.Duration // from the start of operations to the kill
+	start   func(t *testing.T, home string, args ...string) *process
+	body    func(t testing.TB, name string, version int) []byte
+
+	next  int            // version of the next install
+	known map[string]int // plugin to version; none for 0
 
 	answered, cut, passed int
 }
@@ -68,14 +94,14 @@ func (k *killer) operation() operation {
 	o := operation{name: name, version: k.next}
 	switch {
 	case k.known[name] == 0:
-		o.method, o.path = "POST", "/plugins/wasm?name="+name
+		o.method, o.path = "POST", "/plugins/"+k.class+"?name="+name
 	case k.random.IntN(3) == 0:
-		o.method, o.path, o.version = "DELETE", "/plugins/wasm/"+name, 0
+		o.method, o.path, o.version = "DELETE", "/plugins/"+k.class+"/"+name, 0
 	default:
-		o.method, o.path = "PUT", "/plugins/wasm/"+name
+		o.method, o.path = "PUT", "/plugins/"+k.class+"/"+name
 	}
 	if o.version != 0 {
-		o.body = versioned(k.t, name, o.version)
+		o.body = k.body(k.t, name, o.version)
 	}
 	return o
 }
@@ -91,14 +117,14 @@ func (k *killer) killStart() {
 // round starts the host, compares it with what is known, changes plugins until
 // it is killed, and leaves with what is known then.
 func (k *killer) round() {
-	p := startServe(k.t, k.home)
+	p := k.start(k.t, k.home)
 	c := newPeer(p.address)
 	defer c.close()
 	k.compare(c)
 	if k.t.Failed() {
 		return
 	}
-	timer := time.AfterFunc(time.Duration(k.random.IntN(60_000))*time.Microsecond, func() { _ = p.cmd.Process.Kill() })
+	timer := time.AfterFunc(time.Duration(k.random.Int64N(int64(k.longest))), func() { _ = p.cmd.Process.Kill() })
 	defer timer.Stop()
 	for {
 		o := k.operation()
@@ -121,7 +147,7 @@ func (k *killer) round() {
 // settle finds out what became of an operation that was not answered: either
 // outcome is right.
 func (k *killer) settle(o operation) {
-	p := startServe(k.t, k.home)
+	p := k.start(k.t, k.home)
 	defer func() { _ = p.cmd.Process.Kill(); <-p.ended }()
 	c := newPeer(p.address)
 	defer c.close()
@@ -141,8 +167,8 @@ func (k *killer) settle(o operation) {
 
 // compare holds the host, and what stands on its disk, against what is known.
 func (k *killer) compare(c *peer) {
-	status, body, err := c.do("GET", "/plugins/wasm", nil)
-	var list []struct{ Name, Version, Status, WasmFile string }
+	status, body, err := c.do("GET", "/functions", nil)
+	var list []struct{ Name, Version, Status string }
 	if err == nil && status == http.StatusOK {
 		err = json.Unmarshal([]byte(body), &list)
 	}
@@ -150,7 +176,7 @@ func (k *killer) compare(c *peer) {
 		k.t.Errorf("list: %d %s %v", status, body, err)
 		return
 	}
-	var want, got, bundles []string
+	var want, got []string
 	for name, version := range k.known {
 		if version != 0 {
 			want = append(want, fmt.Sprintf("%s %d running", name, version))
@@ -161,15 +187,17 @@ func (k *killer) compare(c *peer) {
 	}
 	for _, p := range list {
 		got = append(got, p.Name+" "+p.Version+" "+p.Status)
-		bundles = append(bundles, filepath.Dir(p.WasmFile))
 	}
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		k.t.Errorf("plugins %q, want %q", got, want)
 	}
 	found, _ := filepath.Glob(filepath.Join(k.home, "data", "bundles", "*", "*", "*"))
-	if !slices.Equal(found, bundles) {
-		k.t.Errorf("bundles on disk %q, want %q", found, bundles)
+	if len(found) != len(want) {
+		k.t.Errorf("bundles on disk %q, want those of %q", found, want)
+	}
+	if files, _ := filepath.Glob(filepath.Join(k.home, "etc", "functions", "*.json")); k.class == "functions" && len(files) != len(want) {
+		k.t.Errorf("configuration files %q, want those of %q", files, want)
 	}
 	if left, _ := filepath.Glob(filepath.Join(k.home, "data", "tmp", "*")); len(left) != 0 {
 		k.t.Errorf("left over: %q", left)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
@@ -226,4 +227,49 @@ func TestNativeWithoutCgo(t *testing.T) {
 	if _, body := get(t, p.address+"/functions/echo"); !strings.Contains(body, "it was made without cgo") {
 		t.Error(body)
 	}
+}
+
+// versionedTemplate is a native plugin with eight bytes that tests write its
+// version over.
+var versionedTemplate = sync.OnceValues(func() (string, error) {
+	return filepath.Join(built, "versioned"), os.MkdirAll(filepath.Join(built, "versioned"), 0o755)
+})
+
+// versionedSo makes the archive of native plugin name in version n: its function
+// answers n.
+func versionedSo(t testing.TB, name string, n int) []byte {
+	t.Helper()
+	dir, err := versionedTemplate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbol := strings.ToUpper(name[:1]) + name[1:]
+	file := filepath.Join(dir, symbol+".so")
+	if _, err := os.Stat(file); err != nil {
+		source := strings.Replace(so(symbol, `n, _ := strconv.Atoi(version[8:]); return n, true`, `var version = "version=00000000"`), "import ", "import \"strconv\"\nimport ", 1)
+		buildSo(t.(*testing.T), file, "example.org/"+name, source, "-trimpath")
+	}
+	code, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamped := bytes.Replace(code, []byte("version=00000000"), fmt.Appendf(nil, "version=%08d", n), 1)
+	if bytes.Equal(stamped, code) {
+		t.Fatal("no version to write over")
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for file, content := range map[string][]byte{fmt.Sprintf("%s@%d.so", symbol, n): stamped, name + ".json": fmt.Appendf(nil, `{"version":%d}`, n)} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: file, Method: zip.Store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

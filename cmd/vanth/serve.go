@@ -137,8 +137,11 @@ func serve(ctx context.Context, home string, c config.Config, log *slog.Logger) 
 	select {
 	case <-ctx.Done():
 		log.Info("stopping", "why", "signal", "within", c.Basic.StopTimeout)
-	case <-s.stopAsked:
-		log.Info("stopping", "why", "a client asked for it", "within", c.Basic.StopTimeout)
+	case code := <-s.stopAsked:
+		log.Info("stopping", "why", "a client asked for it", "within", c.Basic.StopTimeout, "status", code)
+		if code != exitOK {
+			err = coded(code, errors.New("stopped because a client deleted a plugin with stop=1; start it again"))
+		}
 	case err = <-failed:
 		log.Error("stopping", "why", "serving failed", "err", err)
 	}

@@ -25,7 +25,7 @@ type server struct {
 	host      *host.Host
 	api       *api.Server
 	listeners []net.Listener
-	stopAsked chan struct{} // closed when a client asks for a stop
+	stopAsked chan int // gets the exit status when a client asks for a stop
 	serving   sync.WaitGroup
 	closers   []closer // in the order of opening
 }
@@ -39,7 +39,7 @@ type closer struct {
 // open opens the parts in order. On an error those that were opened are closed
 // again, in reverse.
 func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (_ *server, err error) {
-	s := &server{stopAsked: make(chan struct{})}
+	s := &server{stopAsked: make(chan int, 1)}
 	defer func() {
 		if err != nil {
 			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Basic.StopTimeout)
@@ -69,7 +69,7 @@ func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (
 	}
 	s.opened("host", s.host.Close)
 
-	if s.api, err = api.New(s.host, apiOptions(home, c, log, sync.OnceFunc(func() { close(s.stopAsked) }))); err != nil {
+	if s.api, err = api.New(s.host, apiOptions(home, c, log, func(code int) { s.stopAsked <- code })); err != nil {
 		return nil, err
 	}
 	s.opened("api", s.api.Close)
@@ -164,7 +164,7 @@ func nativeOptions(home string, log *slog.Logger) native.Options {
 	}
 }
 
-func apiOptions(home string, c config.Config, log *slog.Logger, stop func()) api.Options {
+func apiOptions(home string, c config.Config, log *slog.Logger, stop func(code int)) api.Options {
 	o := api.Options{
 		Version:    thisBuild().Version,
 		MaxBody:    int64(c.Limits.BodyMiB) << 20,
