@@ -22,12 +22,13 @@ import (
 // transaction covers them. A journal does: it is written, with copies of what
 // will be overwritten, before the first file is touched, and is removed after
 // the commit. One that is found at the start is undone, unless its operation
-// was committed.
+// was committed; one of a removal that was committed is finished.
 
 // journal is an operation on configuration files.
 type journal struct {
 	ID     ID           `json:"id"`
-	Bundle string       `json:"bundle"`
+	Bundle string       `json:"bundle"`          // generation that the operation brings
+	Remove bool         `json:"remove,omitzero"` // it brings none, and Files go after the commit
 	Files  []configFile `json:"files"`
 }
 
@@ -170,10 +171,14 @@ func (h *Host) settleConfig(found []*candidate) {
 		if err != nil || json.Unmarshal(b, &j) != nil {
 			continue // it had not begun; the sweep removes the folder
 		}
-		committed := slices.ContainsFunc(found, func(c *candidate) bool {
-			return c.record.ID == j.ID && c.record.Bundle == j.Bundle
+		stands := slices.ContainsFunc(found, func(c *candidate) bool {
+			return c.record.ID == j.ID && (j.Remove || c.record.Bundle == j.Bundle)
 		})
-		if committed {
+		switch {
+		case stands: // a removal was not committed, or an installation was
+			continue
+		case j.Remove:
+			h.removeConfig(j)
 			continue
 		}
 		if err := h.undoConfig(dir, j); err != nil {
@@ -182,17 +187,33 @@ func (h *Host) settleConfig(found []*candidate) {
 	}
 }
 
-// removeConfig removes the files that a plugin brought, and only those.
-func (h *Host) removeConfig(rec Record) {
+// planRemoval writes the journal of a removal; its folder is "" when the plugin
+// brought no files.
+func (h *Host) planRemoval(rec Record) (dir string, j journal, err error) {
+	if len(rec.Files) == 0 {
+		return "", j, nil
+	}
+	j = journal{ID: rec.ID, Remove: true}
 	for _, f := range rec.Files {
-		if !filepath.IsLocal(f) {
+		j.Files = append(j.Files, configFile{To: f})
+	}
+	if dir, err = os.MkdirTemp(h.paths.tmp, journalPrefix+"*"); err != nil {
+		return "", j, err
+	}
+	return dir, j, writeJournal(dir, j)
+}
+
+// removeConfig removes the files that a plugin brought, and only those.
+func (h *Host) removeConfig(j journal) {
+	for _, f := range j.Files {
+		if !filepath.IsLocal(f.To) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(h.paths.etc, f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			h.opts.Log.Warn("a configuration file remains", "plugin", rec.ID.String(), "file", f, "err", err)
+		if err := os.Remove(filepath.Join(h.paths.etc, f.To)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			h.opts.Log.Warn("a configuration file remains", "plugin", j.ID.String(), "file", f.To, "err", err)
 		}
 	}
-	h.removeEmpty(rec.ID)
+	h.removeEmpty(j.ID)
 }
 
 // removeEmpty removes the folders of a plugin's configuration that are empty,

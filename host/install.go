@@ -72,6 +72,10 @@ func (h *Host) Remove(ctx context.Context, id ID) error {
 			return fmt.Errorf("%s: the drop-in cannot be removed, and would come back: %w", id, err)
 		}
 	}
+	journalDir, config, err := h.planRemoval(old.record)
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
 	if old.state != nil {
 		old.state.drop(true)
 	}
@@ -83,7 +87,10 @@ func (h *Host) Remove(ctx context.Context, id ID) error {
 	}
 	h.reg.withdraw(id)
 	h.retire(ctx, old)
-	h.removeConfig(old.record)
+	if journalDir != "" {
+		h.removeConfig(config)
+		_ = os.RemoveAll(journalDir)
+	}
 	if err := h.discard(h.paths.plugin(id)); err != nil {
 		h.opts.Log.Warn("files remain until the next start", "plugin", id.String(), "err", err)
 	}

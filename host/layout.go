@@ -45,6 +45,7 @@ func describe(dir string, id ID, functions []string) (Manifest, error) {
 		return Manifest{}, invalid("invalid zip file: expectFiles: %d, got filenames:[], zipFiles: [%s], yamlFileChecked:%t, soFileChecked:false: expected %s.so or %s@VERSION.so at the root, or %s.wasm with its manifest",
 			expected(kind), strings.Join(names, " "), exists(dir, id.Name+".yaml"), ucFirst(id.Name), ucFirst(id.Name), id.Name)
 	}
+	so.plugin = id.Name
 	return nativeManifest(so, kind, functions)
 }
 

@@ -84,6 +84,9 @@ func ParseManifest(name string, b []byte) (Manifest, error) {
 	if m.ABI < 0 || len(m.Version) > maxName || strings.ContainsFunc(m.Version, unicode.IsControl) {
 		return m, invalid("manifest %s.json: abi %d, version %.200q: expected a number from 0 up, and at most %d printable characters", name, m.ABI, m.Version, maxName)
 	}
+	if m.Language == LanguageNative {
+		return m, invalid("manifest %s.json: language %q is that of .so files, which have no manifest", name, m.Language)
+	}
 	list := m.List()
 	if len(list) > maxSymbols {
 		return m, invalid("manifest %s.json: found %d sources, functions and sinks, at most %d are allowed", name, len(list), maxSymbols)

@@ -336,3 +336,65 @@ func TestConfigJournal(t *testing.T) {
 		b.wantEtc(want)
 	}
 }
+
+// TestInstallOverDropInTouchesNoOther: .so files lie in a folder together, and
+// installing over one leaves the others.
+func TestInstallOverDropInTouchesNoOther(t *testing.T) {
+	b, restart := openNative(t)
+	folder := filepath.Join(b.home, "plugins", "functions")
+	for file, content := range map[string]string{"Version@v1.so": "old", "version@v2.so": "old", "Echo.so": "x", "notes.txt": ""} {
+		if err := errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(filepath.Join(folder, file), []byte(content), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restart()
+	if err := b.put(nid(host.ClassFunctions, "version"), true, map[string]string{"Version@v3.so": "old"}); err != nil {
+		t.Fatal(err)
+	}
+	b.want("version", "v3")
+	left, _ := filepath.Glob(filepath.Join(folder, "*"))
+	if len(left) != 2 {
+		t.Errorf("left: %q", left)
+	}
+	restart()
+	b.want("version", "v3")
+	b.want("echo", "x", "x")
+}
+
+func TestNativeNamesInCapitals(t *testing.T) {
+	b, restart := openNative(t)
+	if err := b.put(nid(host.ClassFunctions, "Echo"), false, map[string]string{"Echo@v1.so": "x"}, "echo"); err != nil {
+		t.Fatal(err)
+	}
+	restart()
+	b.want("echo", "x", "x")
+	if err := b.put(nid(host.ClassFunctions, "echo2"), false, map[string]string{"Echo.so": "x"}); err == nil {
+		t.Error("another plugin's file was taken")
+	}
+}
+
+// TestRemovalIsFinished: a removal that was cut off after its commit takes its
+// configuration files at the next start; one that was not committed leaves them.
+func TestRemovalIsFinished(t *testing.T) {
+	b, _ := openNative(t)
+	if err := b.put(nid(host.ClassSinks, "box"), false, map[string]string{"Box@v1.so": "x", "box.json": "new"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"box", "gone"} {
+		dir := filepath.Join(b.home, "data", "tmp", "config-"+name)
+		file := "sinks/" + name + ".json"
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(b.home, "etc", file), []byte("new"), 0o644),
+			os.WriteFile(filepath.Join(dir, "journal.json"), []byte(`{"id":{"class":"sinks","name":"`+name+`"},"remove":true,"files":[{"to":"`+file+`"}]}`), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.restart()
+	b.wantEtc(map[string]string{"sinks/box.json": "new"})
+	if err := b.Remove(context.Background(), nid(host.ClassSinks, "box")); err != nil {
+		t.Fatal(err)
+	}
+	b.wantEtc(map[string]string{})
+	if f := b.files(); len(f) != 0 {
+		t.Errorf("files %q", f)
+	}
+}

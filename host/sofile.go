@@ -12,6 +12,7 @@ import (
 // random.so.
 type soFile struct {
 	file    string // its name
+	name    string // as the file has it
 	plugin  string // with its first letter in lower case
 	version string // "" for none
 }
@@ -24,7 +25,7 @@ func parseSo(file string) (soFile, bool) {
 	}
 	name, version, _ := strings.Cut(base, "@")
 	first, size := utf8.DecodeRuneInString(name)
-	return soFile{file, string(unicode.ToLower(first)) + name[size:], version}, name != ""
+	return soFile{file, name, string(unicode.ToLower(first)) + name[size:], version}, name != ""
 }
 
 // newest returns the file of a plugin that counts where there are several: the
@@ -32,7 +33,7 @@ func parseSo(file string) (soFile, bool) {
 func newest(plugin string, files []string) (best soFile, ok bool) {
 	for _, f := range files {
 		so, is := parseSo(f)
-		if is && so.plugin == plugin && (!ok || newer(so, best)) {
+		if is && (so.plugin == plugin || so.name == plugin) && (!ok || newer(so, best)) {
 			best, ok = so, true
 		}
 	}

@@ -235,10 +235,17 @@ func (in *installation) store(context.Context) error {
 
 // removeOld removes the files of the version that was replaced.
 func (in *installation) removeOld() {
-	if in.old.plugin.Dir == "" || in.old.plugin.Dir == in.plugin.Dir {
-		return
+	old := []string{in.old.plugin.Dir}
+	if in.old.plugin.DropIn {
+		// .so files lie in a folder together: its Dir is not its own.
+		old = in.h.paths.dropped(in.req.ID)
 	}
-	if err := in.h.discard(in.old.plugin.Dir); err != nil {
-		in.h.opts.Log.Warn("files of the old version remain", "plugin", in.req.ID.String(), "err", err)
+	for _, path := range old {
+		if path == "" || path == in.plugin.Dir {
+			continue
+		}
+		if err := in.h.discard(path); err != nil {
+			in.h.opts.Log.Warn("files of the old version remain", "plugin", in.req.ID.String(), "path", path, "err", err)
+		}
 	}
 }
