@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vanth-io/vanth/api"
@@ -170,7 +172,8 @@ func apiOptions(home string, c config.Config, log *slog.Logger, stop func(code i
 		MaxBody:    int64(c.Limits.BodyMiB) << 20,
 		MaxPackage: int64(c.Limits.PackageMiB) << 20,
 		CertFile:   c.Basic.CertFile, KeyFile: c.Basic.KeyFile,
-		Stop: stop, Log: log,
+		PluginHosts: cmp.Or(strings.TrimSpace(c.Basic.PluginHosts), ","), // "," names none
+		Stop:        stop, Log: log,
 	}
 	if c.Basic.Authentication {
 		o.Auth = &api.Auth{Keys: filepath.Join(home, "etc", "mgmt")}

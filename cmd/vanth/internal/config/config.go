@@ -24,6 +24,7 @@ type Basic struct {
 	Insecure       bool
 	AuditLog       bool
 
+	PluginHosts          string // comma list of servers with ready-made plugins
 	PrivateNet           bool
 	ExternalFiles        bool
 	InstallScript        string // refuse, allow
@@ -66,7 +67,7 @@ func Default() Config {
 	return Config{
 		Basic: Basic{
 			RestIP: "127.0.0.1", RestPort: 9081,
-			InstallScript: "refuse", InstallScriptTimeout: 5 * time.Minute,
+			PluginHosts: "https://packages.emqx.io", InstallScript: "refuse", InstallScriptTimeout: 5 * time.Minute,
 			LogLevel: "info", StopTimeout: 10 * time.Second,
 		},
 		WASM: WASM{

@@ -165,7 +165,7 @@ func TestWrongValues(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	const file = `basic:
-  pluginHosts: https://x
+  consoleLog: true
   syslog:
     enable: true
   restprot: 1
@@ -183,7 +183,7 @@ frob: [1]
 	}
 	const inert, unknown = "has no effect in this build", "is not known and has no effect"
 	want := []Warning{
-		{"kuiper.yaml:2", "basic.pluginHosts", inert},
+		{"kuiper.yaml:2", "basic.consoleLog", inert},
 		{"kuiper.yaml:3", "basic.syslog", inert},
 		{"kuiper.yaml:5", "basic.restprot", unknown},
 		{"kuiper.yaml:7", "portable", inert},

@@ -32,6 +32,7 @@ func keys() []key {
 		boolean("basic.enableRestAuditLog", func(c *Config) *bool { return &c.Basic.AuditLog }),
 		boolean("basic.enablePrivateNet", func(c *Config) *bool { return &c.Basic.PrivateNet }),
 		boolean("basic.allowExternalFileAccess", func(c *Config) *bool { return &c.Basic.ExternalFiles }),
+		text("basic.pluginHosts", anyShape, func(c *Config) *string { return &c.Basic.PluginHosts }),
 		choice("basic.installScript", []string{"refuse", "allow"}, func(c *Config) *string { return &c.Basic.InstallScript }),
 		duration("basic.installScriptTimeout", tiny, year, func(c *Config) *time.Duration { return &c.Basic.InstallScriptTimeout }),
 		choice("basic.logLevel", []string{"debug", "info", "warn", "error", "fatal", "panic"}, func(c *Config) *string { return &c.Basic.LogLevel }),
@@ -65,7 +66,7 @@ func keys() []key {
 func foreign() []string {
 	return []string{
 		"portable", "rule", "sink", "source", "store", "opentelemetry", "hot", "connection",
-		"basic.pluginhosts", "basic.consolelog", "basic.filelog", "basic.logdisabletimestamp",
+		"basic.consolelog", "basic.filelog", "basic.logdisabletimestamp",
 		"basic.syslog", "basic.rotatetime", "basic.maxage", "basic.rotatesize", "basic.rotatecount",
 		"basic.ip", "basic.port", "basic.timezone", "basic.prometheus", "basic.prometheusport",
 		"basic.pprof", "basic.pprofip", "basic.pprofport", "basic.ignorecase", "basic.sql",
