@@ -21,7 +21,8 @@ const exitHelp = `Exit codes:
   1  the server answered with an error, or the command failed
   2  wrong usage, or a wrong configuration
   3  the server cannot be reached
-  4  no such plugin or function`
+  4  no such plugin or function
+100  serve: a client deleted a plugin with stop=1, and wants a new start`
 
 // codedError is an error that ends the process with a code of its own.
 type codedError struct {

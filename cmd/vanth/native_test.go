@@ -273,3 +273,24 @@ func versionedSo(t testing.TB, name string, n int) []byte {
 	}
 	return b.Bytes()
 }
+
+// TestNativeStopsWith100: deleting with stop=1 ends the host, which whoever
+// watches over it starts again.
+func TestNativeStopsWith100(t *testing.T) {
+	for _, word := range []string{"stop", "restart"} {
+		home, functions := nativeHome(t)
+		if err := os.WriteFile(filepath.Join(functions, "Echo@v1.so"), []byte("no plugin"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p := startServe(t, home)
+		c := newPeer(p.address)
+		status, body, err := c.do("DELETE", "/plugins/functions/echo?"+word+"=1", nil)
+		c.close()
+		if err != nil || status != http.StatusOK || body != "functions plugin echo is deleted and eKuiper will be stopped" {
+			t.Errorf("%d %s %v", status, body, err)
+		}
+		if code := p.wait(t); code != 100 {
+			t.Errorf("%s: exit code %d\n%s", word, code, p.log)
+		}
+	}
+}
