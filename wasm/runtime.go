@@ -52,14 +52,21 @@ func New(_ context.Context, o Options) (*Runtime, error) {
 // Name implements host.Runtime.
 func (*Runtime) Name() string { return "wasm" }
 
-// Accepts implements host.Runtime: a bundle of the class wasm, or of any class
-// when its manifest says so.
+// Accepts implements host.Runtime: a bundle whose manifest says wasm, or says
+// nothing and is of that class or holds a module.
 func (*Runtime) Accepts(b host.Bundle) bool {
 	switch b.Plugin.Manifest.Language {
 	case "wasm":
 		return true
 	case "":
-		return b.Plugin.ID.Class == host.ClassWASM
+		if b.Plugin.ID.Class == host.ClassWASM {
+			return true
+		}
+		f, err := b.Open(b.Plugin.ID.Name + ".wasm")
+		if err == nil {
+			f.Close()
+		}
+		return err == nil
 	}
 	return false
 }

@@ -294,3 +294,23 @@ func TestNativeStopsWith100(t *testing.T) {
 		}
 	}
 }
+
+// TestNativeClassesTakeModules: a WebAssembly module whose symbols are of the
+// class's kind installs under it, also in a build without cgo.
+func TestNativeClassesTakeModules(t *testing.T) {
+	p := startServe(t, t.TempDir())
+	c := newPeer(p.address)
+	defer c.close()
+	if status, body, err := c.do("POST", "/plugins/functions?name=alfa", versioned(t, "alfa", 7)); err != nil || status != http.StatusCreated {
+		t.Fatal(status, body, err)
+	}
+	if got, err := c.call("alfa"); err != nil || got != 7 {
+		t.Error(got, err)
+	}
+	if status, body, _ := c.do("GET", "/plugins/functions", nil); status != http.StatusOK || body != `["alfa"]` {
+		t.Error(status, body)
+	}
+	if status, body, _ := c.do("POST", "/plugins/sinks?name=beta", versioned(t, "beta", 7)); status != http.StatusBadRequest || !strings.Contains(body, "which holds sinks only") {
+		t.Error(status, body)
+	}
+}
