@@ -16,7 +16,10 @@
 // host.ErrRestart. The same file loads again at once.
 //
 // What a plugin does in the process once it runs is its operator's trust: it
-// can end the process from a goroutine of its own.
+// can end the process from a goroutine of its own. With Options.Worker each
+// plugin runs in a child instead, the same binary again, over an inherited
+// socket: updates are hot, and a plugin that ends its process fails its calls and
+// is started anew.
 //
 // # What it may import
 //
@@ -26,7 +29,7 @@
 //
 // # How it lives and dies
 //
-// New reads the running binary's own facts. A probe lives for one Load and dies
-// with the host. Close ends the modules; mapped code stays until the process
-// ends.
+// New reads the running binary's own facts. A probe lives for one Load, a worker
+// as long as its module; both die with the host. Close ends the modules; mapped
+// code stays until the process ends.
 package native

@@ -29,8 +29,12 @@ type Options struct {
 	// followed by the file's path, and [Probe] does what it must do. nil opens
 	// files without a probe.
 	Probe []string
-	// ProbeTimeout bounds it. Default 20 s.
+	// ProbeTimeout bounds it, and the start of a worker. Default 20 s.
 	ProbeTimeout time.Duration
+	// Worker is the command that runs a plugin in a process of its own: its
+	// arguments are followed by the file's path, and [Worker] does what it must
+	// do. nil runs plugins in this process.
+	Worker []string
 	// Log takes what plugins log. Default: nowhere.
 	Log *slog.Logger
 }
@@ -48,7 +52,7 @@ type Runtime struct {
 	closed  bool
 	opened  map[string]openFile // by plugin path
 	host    *inspect.Host       // what the process has become by what it opened
-	modules map[*module]struct{}
+	modules map[host.Module]struct{}
 }
 
 // openFile is a plugin that is mapped for as long as the process lives.
@@ -64,7 +68,7 @@ func New(o Options) *Runtime {
 	}
 	return &Runtime{
 		opts: o, self: sync.OnceValues(inspect.Self), open: openPlugin,
-		opened: map[string]openFile{}, modules: map[*module]struct{}{},
+		opened: map[string]openFile{}, modules: map[host.Module]struct{}{},
 	}
 }
 
@@ -85,6 +89,9 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	f, digest, err := r.judge(ctx, path)
 	if err != nil {
 		return nil, err
+	}
+	if r.opts.Worker != nil {
+		return r.isolate(ctx, b, path, r.opts.Worker)
 	}
 	find, err := r.take(path, f, digest)
 	if err != nil {
@@ -183,7 +190,7 @@ func digestOf(path string) (string, error) {
 func (r *Runtime) Close(ctx context.Context) error {
 	r.mu.Lock()
 	r.closed = true
-	var list []*module
+	var list []host.Module
 	for m := range r.modules {
 		list = append(list, m)
 	}

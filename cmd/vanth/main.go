@@ -10,14 +10,22 @@ import (
 	"github.com/vanth-io/vanth/native"
 )
 
-// probeCommand, with a file, has this binary open that file as a native plugin
-// and end: the host runs it before it opens a file itself. It is no command for
-// people, and must not load what they need.
-const probeCommand = "native-probe"
+// What the host runs this binary as, with the file of a native plugin: to open it
+// and end, before the host opens it, or to run it for the host. They are no
+// commands for people, and must not load what those need.
+const (
+	probeCommand  = "native-probe"
+	workerCommand = "native-worker"
+)
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == probeCommand {
-		os.Exit(native.Probe(os.Args[2], os.Stdin, os.Stdout, os.Stderr))
+	if len(os.Args) == 3 {
+		switch os.Args[1] {
+		case probeCommand:
+			os.Exit(native.Probe(os.Args[2], os.Stdin, os.Stdout, os.Stderr))
+		case workerCommand:
+			os.Exit(native.Worker(os.Args[2], os.NewFile(3, "host"), os.Stdin, os.Stderr))
+		}
 	}
 	os.Exit(run(context.Background(), os.Args[1:], env{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, vars: os.Environ(),

@@ -314,3 +314,53 @@ func TestNativeClassesTakeModules(t *testing.T) {
 		t.Error(status, body)
 	}
 }
+
+// TestNativeInWorkers: with native.isolation: process updates are hot, a plugin
+// that ends its process fails its call and no more, and no worker outlives the
+// host.
+func TestNativeInWorkers(t *testing.T) {
+	home, functions := nativeHome(t)
+	nativeBinary(t)
+	if err := errors.Join(os.MkdirAll(filepath.Join(home, "etc"), 0o755),
+		os.WriteFile(filepath.Join(home, "etc", "kuiper.yaml"), []byte("native:\n  isolation: process\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	buildSo(t, filepath.Join(functions, "Leaves.so"), "example.org/leaves",
+		strings.Replace(so("Leaves", `println("last words"); os.Exit(3); return nil, false`, ``), "import ", "import \"os\"\nimport ", 1), "-trimpath")
+	p, c := startNative(t, home)
+	if status, body, err := c.do("POST", "/plugins/functions?name=alfa", versionedSo(t, "alfa", 1)); err != nil || status != http.StatusCreated {
+		t.Fatal(status, body, err, p.log)
+	}
+	for n := 2; n < 6; n++ {
+		if status, body, err := c.do("PUT", "/plugins/functions/alfa", versionedSo(t, "alfa", n)); err != nil || status != http.StatusOK {
+			t.Fatal(status, body, err)
+		}
+		if got, err := c.call("alfa"); err != nil || got != n {
+			t.Errorf("after the update to %d: %d, %v", n, got, err)
+		}
+		if got := c.result(t, "leaves", `[]`); !strings.HasPrefix(got, "502") && !strings.HasPrefix(got, "503") {
+			t.Errorf("leaves: %s", got)
+		} else if n == 2 && !strings.Contains(got, "last words") {
+			t.Errorf("what it printed is lost: %s", got)
+		}
+	}
+	workers := func() (pids []string) {
+		list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, f := range list {
+			if b, _ := os.ReadFile(f); bytes.Contains(b, []byte(workerCommand+"\x00"+home)) {
+				pids = append(pids, filepath.Base(filepath.Dir(f)))
+			}
+		}
+		return pids
+	}
+	if n := len(workers()); n < 1 || n > 2 {
+		t.Errorf("%d workers run", n)
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+	for deadline := time.Now().Add(time.Second); len(workers()) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("workers %v outlive their host", workers())
+		}
+	}
+}

@@ -61,7 +61,7 @@ func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (
 	}
 	s.opened("wasm", guests.Close)
 
-	plugins := native.New(nativeOptions(home, log))
+	plugins := native.New(nativeOptions(home, c, log))
 	s.opened("native", plugins.Close)
 
 	o := hostOptions(home, c, log)
@@ -155,15 +155,19 @@ func wasmOptions(home string, c config.Config, log *slog.Logger) wasm.Options {
 	}
 }
 
-func nativeOptions(home string, log *slog.Logger) native.Options {
+func nativeOptions(home string, c config.Config, log *slog.Logger) native.Options {
 	exe := "/proc/self/exe" // the file that runs, also after it was replaced
 	if runtime.GOOS != "linux" {
 		exe, _ = os.Executable()
 	}
-	return native.Options{
+	o := native.Options{
 		Home: home, StateDir: filepath.Join(home, "data", "native"),
 		Probe: []string{exe, probeCommand}, Log: log,
 	}
+	if c.Native.Isolation == "process" {
+		o.Worker = []string{exe, workerCommand}
+	}
+	return o
 }
 
 func apiOptions(home string, c config.Config, log *slog.Logger, stop func(code int)) api.Options {

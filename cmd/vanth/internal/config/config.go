@@ -10,6 +10,7 @@ import (
 type Config struct {
 	Basic  Basic
 	WASM   WASM
+	Native Native
 	Limits Limits
 }
 
@@ -50,6 +51,11 @@ type WASM struct {
 	Trusted      []string
 }
 
+// Native is the section native.
+type Native struct {
+	Isolation string // none, process
+}
+
 // Limits is the section limits.
 type Limits struct {
 	PackageMiB      int
@@ -75,6 +81,7 @@ func Default() Config {
 			PoolMin: 1, PoolIdle: time.Minute, PoolWait: 100 * time.Millisecond,
 			Engine: "auto", Grants: []string{"state", "clock", "random"}, Trusted: []string{},
 		},
+		Native: Native{Isolation: "none"},
 		Limits: Limits{
 			PackageMiB: 64, UnpackedMiB: 512, BodyMiB: 16,
 			FetchTimeout: 5 * time.Minute, LoadTimeout: 2 * time.Minute,

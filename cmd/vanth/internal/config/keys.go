@@ -50,6 +50,8 @@ func keys() []key {
 		words("wasm.grants", grantShape, func(c *Config) *[]string { return &c.WASM.Grants }),
 		words("wasm.trusted", pluginShape, func(c *Config) *[]string { return &c.WASM.Trusted }),
 
+		choice("native.isolation", []string{"none", "process"}, func(c *Config) *string { return &c.Native.Isolation }),
+
 		integer("limits.packageMiB", 1, 1<<20, func(c *Config) *int { return &c.Limits.PackageMiB }),
 		integer("limits.unpackedMiB", 1, 1<<20, func(c *Config) *int { return &c.Limits.UnpackedMiB }),
 		// A body is held in memory, whose size is an int32 on small machines.
