@@ -152,6 +152,9 @@ func (h *Host) sweep(found []*candidate, complete bool) error {
 		return err
 	}
 	for _, e := range list {
+		if strings.HasPrefix(e.Name(), journalPrefix) && exists(filepath.Join(h.paths.tmp, e.Name()), journalName) {
+			continue // it could not be settled, and has the only copies
+		}
 		if err := os.RemoveAll(filepath.Join(h.paths.tmp, e.Name())); err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}

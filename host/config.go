@@ -37,6 +37,8 @@ type configFile struct {
 	From string `json:"from"`          // below the bundle
 	To   string `json:"to"`            // below etc/
 	Was  bool   `json:"was,omitempty"` // the journal's folder has what was there before, by number
+	// Mode is what its mode was.
+	Mode fs.FileMode `json:"mode,omitempty"`
 }
 
 const (
@@ -96,30 +98,52 @@ func (in *installation) config(context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.journal = dir
 	j := journal{ID: in.req.ID, Bundle: in.record.Bundle, Files: files}
+	if err := in.h.backUp(dir, &j); err != nil {
+		return errors.Join(err, os.RemoveAll(dir)) // nothing was touched
+	}
+	in.journal = dir
 	in.undo = append(in.undo, func() {
 		if err := in.h.undoConfig(dir, j); err != nil {
-			in.h.opts.Log.Warn("configuration files are not as they were", "plugin", in.req.ID.String(), "err", err)
+			in.h.opts.Log.Error("configuration files are not as they were; it is tried again at the next start", "plugin", in.req.ID.String(), "err", err)
 		}
 	})
-	for i := range j.Files {
-		f := &j.Files[i]
-		err := copyFile(filepath.Join(in.h.paths.etc, f.To), filepath.Join(dir, fmt.Sprint(i)))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		f.Was = err == nil
-	}
-	if err := writeJournal(dir, j); err != nil {
-		return err
-	}
 	for _, f := range j.Files {
-		if err := copyFile(filepath.Join(in.plugin.Dir, f.From), filepath.Join(in.h.paths.etc, f.To)); err != nil {
+		if err := copyFile(filepath.Join(in.plugin.Dir, f.From), filepath.Join(in.h.paths.etc, f.To), f.mode()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// backUp copies what will be overwritten, and writes the journal.
+func (h *Host) backUp(dir string, j *journal) error {
+	for i := range j.Files {
+		f := &j.Files[i]
+		to := filepath.Join(h.paths.etc, f.To)
+		info, err := os.Stat(to)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return err
+		case !info.Mode().IsRegular():
+			return invalid("the bundle brings the file etc/%s, where a %s is", f.To, info.Mode().Type())
+		}
+		if err := copyFile(to, filepath.Join(dir, fmt.Sprint(i)), 0o600); err != nil {
+			return err
+		}
+		f.Was, f.Mode = true, info.Mode().Perm()
+	}
+	return writeJournal(dir, *j)
+}
+
+// mode is that of the file that was there before; secrets stay so.
+func (f configFile) mode() fs.FileMode {
+	if f.Was {
+		return f.Mode
+	}
+	return 0o644
 }
 
 func writeJournal(dir string, j journal) error {
@@ -152,13 +176,16 @@ func (h *Host) undoConfig(dir string, j journal) error {
 	for i, f := range j.Files {
 		to := filepath.Join(h.paths.etc, f.To)
 		if f.Was {
-			errs = append(errs, copyFile(filepath.Join(dir, fmt.Sprint(i)), to))
+			errs = append(errs, copyFile(filepath.Join(dir, fmt.Sprint(i)), to, f.mode()))
 		} else if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
 	h.removeEmpty(j.ID)
-	return errors.Join(append(errs, os.RemoveAll(dir))...)
+	if err := errors.Join(errs...); err != nil {
+		return err // the copies are the only ones there are
+	}
+	return os.RemoveAll(dir)
 }
 
 // settleConfig undoes the operations that a kill interrupted before they were
@@ -176,9 +203,11 @@ func (h *Host) settleConfig(found []*candidate) {
 		})
 		switch {
 		case stands: // a removal was not committed, or an installation was
+			_ = os.RemoveAll(dir)
 			continue
 		case j.Remove:
 			h.removeConfig(j)
+			_ = os.RemoveAll(dir)
 			continue
 		}
 		if err := h.undoConfig(dir, j); err != nil {
@@ -232,7 +261,7 @@ func (h *Host) removeEmpty(id ID) {
 }
 
 // copyFile makes to a copy of from, in one step, durable.
-func copyFile(from, to string) error {
+func copyFile(from, to string, mode fs.FileMode) error {
 	b, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -245,7 +274,7 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), to)
 	}

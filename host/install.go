@@ -33,7 +33,7 @@ type Request struct {
 // is an *[InstallError]; it wraps ErrExists for a name that is taken.
 func (h *Host) Install(ctx context.Context, r Request) (Plugin, error) {
 	return h.install(ctx, r, func(old *entry) error {
-		if old != nil && old.plugin.Err == nil {
+		if old != nil && (old.plugin.Err == nil || errors.Is(old.plugin.Err, ErrRestart)) {
 			return Errorf(ErrExists, "invalid name %s: duplicate", r.ID.Name)
 		}
 		return nil

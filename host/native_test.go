@@ -398,3 +398,60 @@ func TestRemovalIsFinished(t *testing.T) {
 		t.Errorf("files %q", f)
 	}
 }
+
+// TestWaitingKeepsItsNames: what still runs under an update that waits keeps its
+// names, and a neighbour's deletion takes nobody else's.
+func TestWaitingKeepsItsNames(t *testing.T) {
+	b, restart := openNative(t)
+	foo, bar := nid(host.ClassFunctions, "foo"), nid(host.ClassFunctions, "bar")
+	if err := b.put(foo, false, map[string]string{"Foo@v1.so": "one"}, "version"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.put(foo, true, map[string]string{"Foo@v2.so": "two"}, "echo"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.put(bar, false, map[string]string{"Bar.so": "x"}, "version"); !errors.Is(err, host.ErrExists) {
+		t.Errorf("a name that is in use was given away: %v", err)
+	}
+	b.want("version", "v1")
+	// The list of a plugin that waits can be set, and holds after the restart.
+	if err := b.Register(context.Background(), foo, []string{"count"}); err != nil {
+		t.Error(err)
+	}
+	if err := b.put(foo, false, map[string]string{"Foo@v2.so": "two"}); !errors.Is(err, host.ErrExists) {
+		t.Errorf("installed twice: %v", err)
+	}
+	restart()
+	b.want("count", int64(1))
+	b.wantErr("version", host.ErrNotFound)
+	if err := b.put(bar, false, map[string]string{"Bar.so": "x"}, "version"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestConfigIsNeverLost: an installation that fails, for whatever stands where its
+// files go, leaves what was there, with its mode.
+func TestConfigIsNeverLost(t *testing.T) {
+	b, _ := openNative(t)
+	etc := filepath.Join(b.home, "etc", "sinks", "box")
+	if err := errors.Join(os.MkdirAll(filepath.Join(etc, "a"), 0o755), os.WriteFile(filepath.Join(etc, "b"), []byte("mine"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{"Box.so": "x", "etc/a": "new", "etc/b": "new", "etc/c": "new"}
+	if err := b.put(nid(host.ClassSinks, "box"), false, files); err == nil || !strings.Contains(err.Error(), "brings the file etc/sinks/box/a") {
+		t.Error(err)
+	}
+	b.wantEtc(map[string]string{"sinks/box/b": "mine"})
+	delete(files, "etc/a")
+	files["Box.so"] = "broken"
+	if err := b.put(nid(host.ClassSinks, "box"), false, files); err == nil {
+		t.Error("a broken file was taken")
+	}
+	b.wantEtc(map[string]string{"sinks/box/b": "mine"})
+	if info, err := os.Stat(filepath.Join(etc, "b")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info.Mode(), err)
+	}
+	if f := b.files(); len(f) != 0 {
+		t.Errorf("files %q", f)
+	}
+}

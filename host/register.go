@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -35,8 +36,12 @@ func (h *Host) Register(ctx context.Context, id ID, functions []string) error {
 		return err
 	}
 	e, err := h.load(ctx, p, rec, old.state)
+	waits := errors.Is(err, ErrRestart)
+	if waits {
+		e, err = old.postpone(p, rec, err), nil
+	}
 	if err == nil {
-		if err = h.opts.Store.PutPlugin(rec); err != nil {
+		if err = h.opts.Store.PutPlugin(rec); err != nil && !waits {
 			h.abandon(ctx, e.module)
 		}
 	}
@@ -45,6 +50,8 @@ func (h *Host) Register(ctx context.Context, id ID, functions []string) error {
 		return err
 	}
 	h.reg.publish(e)
-	h.retire(ctx, old)
+	if !waits { // else its module goes on, or there is none
+		h.retire(ctx, old)
+	}
 	return nil
 }

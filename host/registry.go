@@ -161,6 +161,9 @@ func (r *registry) publish(e *entry) {
 	for _, s := range e.plugin.Manifest.List() {
 		kept[s] = true
 	}
+	for _, b := range e.bindings { // a carried module still exports the old names
+		kept[Symbol{KindFunction, b.name}] = true
+	}
 	for s, id := range r.claims {
 		if id == e.plugin.ID && !kept[s] {
 			delete(r.claims, s)
@@ -194,7 +197,9 @@ func (r *registry) swap(id ID, e *entry) (old *entry) {
 	if old = s.plugins[id]; old != nil {
 		delete(next.plugins, id)
 		for _, b := range old.bindings {
-			delete(next.functions, b.name)
+			if n := next.functions[b.name]; n != nil && n.owner == old {
+				delete(next.functions, b.name)
+			}
 		}
 	}
 	if e != nil {
@@ -256,8 +261,18 @@ func newEntry(p Plugin, rec Record, m Module, st *State) (*entry, error) {
 	return e, errors.Join(missing...)
 }
 
-// carry makes an entry for another version that runs the module of e.
-func (e *entry) carry(p Plugin, rec Record) *entry {
+// postpone makes an entry for a version that can only run after a restart: until
+// then the module of e goes on under it, or nothing does. e may be nil.
+func (e *entry) postpone(p Plugin, rec Record, reason error) *entry {
+	if e == nil || e.module == nil {
+		p.Err = reason
+		next := brokenEntry(p, rec, nil, p.Manifest.Functions)
+		if e != nil {
+			next.state = e.state
+		}
+		return next
+	}
+	p.Waiting, p.Runtime = reason, e.plugin.Runtime
 	next := &entry{plugin: p, record: rec, module: e.module, state: e.state}
 	for _, b := range e.bindings {
 		c := *b

@@ -204,7 +204,9 @@ func (in *installation) load(ctx context.Context) error {
 	}
 	e, err := in.h.load(ctx, in.plugin, in.record, st)
 	if errors.Is(err, ErrRestart) {
-		in.entry = in.postponed(st, err)
+		in.entry = in.old.postpone(in.plugin, in.record, err)
+		in.entry.state = st
+		in.carried = in.entry.module != nil
 		return nil
 	}
 	if err != nil {
@@ -213,19 +215,6 @@ func (in *installation) load(ctx context.Context) error {
 	in.entry = e
 	in.undo = append(in.undo, func() { in.h.abandon(ctx, e.module) })
 	return nil
-}
-
-// postponed is what is published when the new version can only run after a
-// restart: the old module goes on under it, or nothing does.
-func (in *installation) postponed(st *State, reason error) *entry {
-	p := in.plugin
-	if in.old == nil || in.old.module == nil {
-		p.Err = reason
-		return brokenEntry(p, in.record, st, p.Manifest.Functions)
-	}
-	p.Waiting, p.Runtime = reason, in.old.plugin.Runtime
-	in.carried = true
-	return in.old.carry(p, in.record)
 }
 
 // store commits: from here on the new version is the one that is installed.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/vanth-io/vanth/host"
@@ -60,7 +61,9 @@ func (r *Runtime) probe(ctx context.Context, path, digest string) error {
 	}
 	// An error that the loader returned may be mended outside the file, by a
 	// library that was missing; a file that ended its loader is not tried again.
-	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 1 {
+	// What the machine did, a kill or a lack of memory or time, is not the file's
+	// doing either.
+	if e, ok := errors.AsType[*exec.ExitError](err); errors.Is(err, errLeft) || ok && e.ExitCode() != 1 && !killedByOthers(e) {
 		r.remember(digest, quarantineName, err.Error())
 	}
 	return host.Errorf(host.ErrInvalid, "cannot open %s: tried in a child process: %v", path, err)
@@ -96,7 +99,7 @@ func (r *Runtime) runProbe(ctx context.Context, path string) error {
 	case limited.Err() != nil:
 		return fmt.Errorf("it did not open within %v", r.opts.ProbeTimeout)
 	case err == nil && out.String() != probeOK:
-		return errors.New("its initialisers ended the process")
+		return errLeft
 	case err == nil:
 		return nil
 	}
@@ -105,6 +108,15 @@ func (r *Runtime) runProbe(ctx context.Context, path string) error {
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, said)
+}
+
+// errLeft: the child ended in good order before it had opened the file.
+var errLeft = errors.New("its initialisers ended the process")
+
+// killedByOthers reports an end by SIGKILL, which no file brings about.
+func killedByOthers(e *exec.ExitError) bool {
+	status, ok := e.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 // limitedBuffer keeps the first bytes written to it: a dying Go process says

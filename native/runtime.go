@@ -48,6 +48,8 @@ type Runtime struct {
 	self func() (*inspect.Host, error)
 	open func(path string) (finder, error)
 
+	placing sync.Mutex // one file at a time is placed
+
 	mu      sync.Mutex // guards what follows; held while a file is opened, since the order counts
 	closed  bool
 	opened  map[string]openFile // by plugin path
@@ -65,6 +67,10 @@ type openFile struct {
 func New(o Options) *Runtime {
 	if o.ProbeTimeout <= 0 {
 		o.ProbeTimeout = 20 * time.Second
+	}
+	if o.StateDir != "" {
+		// What an earlier process opened is mapped nowhere any more.
+		_ = os.RemoveAll(filepath.Join(o.StateDir, "open"))
 	}
 	return &Runtime{
 		opts: o, self: sync.OnceValues(inspect.Self), open: openPlugin,
@@ -85,9 +91,13 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(b.Dir, b.Plugin.Manifest.Executable)
-	f, digest, err := r.judge(ctx, path)
+	path, digest, err := r.place(b)
 	if err != nil {
+		return nil, err
+	}
+	f, err := r.judge(ctx, path, digest)
+	if err != nil {
+		r.unplace(path)
 		return nil, err
 	}
 	if r.opts.Worker != nil {
@@ -95,6 +105,9 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	}
 	find, err := r.take(path, f, digest)
 	if err != nil {
+		if errors.Is(err, host.ErrRestart) {
+			r.unplace(path)
+		}
 		return nil, err
 	}
 	g, err := newGuest(b, guestOptions{Home: r.opts.Home, Log: r.opts.Log})
@@ -118,27 +131,69 @@ func errRuntimeClosed() error {
 	return host.Errorf(host.ErrClosed, "the native runtime is closed")
 }
 
-// judge reads the file and has a child open it. Nothing of it has run here.
-func (r *Runtime) judge(ctx context.Context, path string) (*inspect.File, string, error) {
+// place returns where a file is opened from, and its digest. Go remembers what it
+// opened by path, and would give the old code for a new file at an old path: so
+// each content gets a path of its own. It is also what is judged, whatever
+// happens to the file meanwhile.
+func (r *Runtime) place(b host.Bundle) (path, digest string, err error) {
 	if err := canOpen(); err != nil {
-		return nil, "", err
+		return "", "", err
 	}
+	name := b.Plugin.Manifest.Executable
+	f, err := b.Open(name)
+	if err != nil {
+		return "", "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if r.opts.StateDir == "" || r.opts.Worker != nil { // a worker is a new process
+		_, err = io.Copy(h, f)
+		return filepath.Join(b.Dir, name), hex.EncodeToString(h.Sum(nil)), err
+	}
+	r.placing.Lock()
+	defer r.placing.Unlock()
+	dir := filepath.Join(r.opts.StateDir, "open")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", "", err
+	}
+	tmp, err := os.CreateTemp(dir, "new-*")
+	if err != nil {
+		return "", "", err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = io.Copy(io.MultiWriter(h, tmp), f)
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return "", "", err
+	}
+	digest = hex.EncodeToString(h.Sum(nil))
+	path = filepath.Join(dir, digest[:16]+"-"+name)
+	if _, err := os.Stat(path); err == nil {
+		return path, digest, nil // maybe mapped: it must not be touched
+	}
+	return path, digest, os.Rename(tmp.Name(), path)
+}
+
+// unplace removes a placed file that was not opened.
+func (r *Runtime) unplace(path string) {
+	if r.opts.StateDir != "" && filepath.Dir(path) == filepath.Join(r.opts.StateDir, "open") {
+		_ = os.Remove(path)
+	}
+}
+
+// judge reads the file and has a child open it. Nothing of it has run here.
+func (r *Runtime) judge(ctx context.Context, path, digest string) (*inspect.File, error) {
 	self, err := r.self()
 	if err != nil {
-		return nil, "", fmt.Errorf("this binary cannot be read: %w", err)
+		return nil, fmt.Errorf("this binary cannot be read: %w", err)
 	}
 	f, err := inspect.Read(path)
 	if err != nil {
-		return nil, "", host.Errorf(host.ErrInvalid, "cannot open %v", err) // which names the file
+		return nil, host.Errorf(host.ErrInvalid, "cannot open %v", err) // which names the file
 	}
 	if list := inspect.Differences(f, self); len(list) > 0 {
-		return nil, "", host.Errorf(host.ErrInvalid, "cannot open %s: %s", path, strings.Join(list, "; "))
+		return nil, host.Errorf(host.ErrInvalid, "cannot open %s: %s", path, strings.Join(list, "; "))
 	}
-	digest, err := digestOf(path)
-	if err != nil {
-		return nil, "", err
-	}
-	return f, digest, r.probe(ctx, path, digest)
+	return f, r.probe(ctx, path, digest)
 }
 
 // take opens a file that was judged, or finds it open.
@@ -171,19 +226,6 @@ func (r *Runtime) take(path string, f *inspect.File, digest string) (finder, err
 	}
 	r.opened[f.PluginPath] = openFile{digest, find}
 	return find, nil
-}
-
-func digestOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // Close implements host.Runtime.

@@ -197,7 +197,7 @@ func TestNativeProbeDiesWithItsHost(t *testing.T) {
 	probes := func() (pids []string) {
 		list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, f := range list {
-			if b, _ := os.ReadFile(f); bytes.Contains(b, []byte(probeCommand+"\x00"+file)) {
+			if b, _ := os.ReadFile(f); bytes.Contains(b, []byte(probeCommand+"\x00"+home)) {
 				pids = append(pids, filepath.Base(filepath.Dir(f)))
 			}
 		}
@@ -361,6 +361,50 @@ func TestNativeInWorkers(t *testing.T) {
 	for deadline := time.Now().Add(time.Second); len(workers()) > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("workers %v outlive their host", workers())
+		}
+	}
+}
+
+// TestNativeSamePathOtherBuild: Go remembers files by path; another build that is
+// installed under the same names runs its own code, or says that it waits.
+func TestNativeSamePathOtherBuild(t *testing.T) {
+	nativeBinary(t)
+	dir := t.TempDir()
+	pack := func(module, answer string) []byte {
+		file := filepath.Join(dir, module+".so")
+		buildSo(t, file, "example.org/"+module, so("Same", `return "`+answer+`", true`, ""), "-trimpath")
+		code, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		w, _ := z.Create("Same@v1.so")
+		w.Write(code)
+		z.Close()
+		return b.Bytes()
+	}
+	one, two := pack("one", "one"), pack("two", "two")
+	_, c := startNative(t, t.TempDir())
+	for _, step := range []struct {
+		method, path string
+		body         []byte
+		want         string
+	}{
+		{"POST", "/plugins/functions?name=same", one, "one"},
+		{"DELETE", "/plugins/functions/same", nil, ""},
+		{"POST", "/plugins/functions?name=same", two, "two"},
+		{"PUT", "/plugins/functions/same", one, "one"},
+		{"PUT", "/plugins/functions/same", two, "two"},
+	} {
+		if status, body, err := c.do(step.method, step.path, step.body); err != nil || status >= 300 {
+			t.Fatal(step.method, status, body, err)
+		}
+		if step.want == "" {
+			continue
+		}
+		if got := c.result(t, "same", `[]`); got != `200 {"result":"`+step.want+`"}` {
+			t.Errorf("%s: %s, want %s", step.method, got, step.want)
 		}
 	}
 }
