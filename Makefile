@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := go build -trimpath -ldflags "$(LDFLAGS)"
 GUEST   := GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags "-s -w"
 
-.PHONY: help deps build native samples plugins demo test race fuzz bench lint check cross kill clean
+.PHONY: help deps build native samples guests plugins demo test race fuzz bench lint check cross kill clean
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,9 @@ samples: build ## the native sample plugins as zips: build/plugins
 	  if [ -f plugins/$$p/$$n.yaml ]; then files="$$files $$p/$$n.yaml"; fi; \
 	  ( cd plugins && go run ./internal/pack ../$(BUILD)/plugins/$$n.zip $$files ); done
 
-plugins: build samples ## the sample plugins as zips: build/plugins
+plugins: guests samples ## all sample plugins as zips: build/plugins
+
+guests: build ## the WebAssembly sample plugins as zips: build/plugins
 	@mkdir -p $(BUILD)/plugins/fibonacci $(BUILD)/plugins/geo $(BUILD)/plugins/wordcount
 	go run ./wasm/internal/wat/assemble plugins/wasm/fibonacci/fibonacci.wat $(BUILD)/plugins/fibonacci/fibonacci.wasm
 	cd plugins && $(GUEST) -o ../$(BUILD)/plugins/geo/geo.wasm ./wasm/geo
@@ -44,7 +46,7 @@ plugins: build samples ## the sample plugins as zips: build/plugins
 	  cp plugins/wasm/$$p/$$p.json $(BUILD)/plugins/$$p/ && \
 	  $(BUILD)/vanth plugin pack $(BUILD)/plugins/$$p -o $(BUILD)/plugins/$$p.zip || exit 1; done
 
-demo: plugins ## install a plugin over REST, call it, kill -9 the host, start it, call again
+demo: guests ## install a plugin over REST, call it, kill -9 the host, start it, call again
 	go run ./cmd/demo -vanth $(BUILD)/vanth -plugin $(BUILD)/plugins/geo.zip -cities plugins/wasm/geo/testdata/cities.csv
 
 test: plugins ## all tests, with the race detector
