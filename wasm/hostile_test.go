@@ -281,7 +281,11 @@ func TestStartsAreJudged(t *testing.T) {
 			_, err := fn(t, m, "f").Exec(context.Background(), nil, nil)
 			done <- err
 		}()
-		time.Sleep(50 * time.Millisecond)
+		for starting := false; !starting; time.Sleep(time.Millisecond) {
+			m.pool.mu.Lock()
+			starting = m.pool.live > 0
+			m.pool.mu.Unlock()
+		}
 		began = time.Now()
 		if err := m.Close(context.Background()); err != nil || time.Since(began) > 2*time.Second {
 			t.Errorf("close: %v after %v", err, time.Since(began))
@@ -306,6 +310,9 @@ func TestTrustedLoopKeepsItsEngine(t *testing.T) {
 			t.Errorf("%v, %v", v, err)
 		}
 	}()
+	for m.pool.hot.Load() != nil { // until the call has its instance
+		time.Sleep(time.Millisecond)
+	}
 	time.Sleep(20 * time.Millisecond)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
