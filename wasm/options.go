@@ -47,30 +47,16 @@ type Options struct {
 }
 
 func (o *Options) fill() error {
-	defaults := []struct{ value, to *time.Duration }{
-		{ptr(time.Second), &o.CallTimeout},
-		{ptr(10 * time.Second), &o.StartTimeout},
-		{ptr(60 * time.Second), &o.PoolIdle},
-		{ptr(100 * time.Millisecond), &o.PoolWait},
-	}
-	for _, d := range defaults {
-		if *d.to <= 0 {
-			*d.to = *d.value
-		}
-	}
-	if o.MemoryMiB <= 0 {
-		o.MemoryMiB = 16
-	}
+	o.CallTimeout = positive(o.CallTimeout, time.Second)
+	o.StartTimeout = positive(o.StartTimeout, 10*time.Second)
+	o.PoolIdle = positive(o.PoolIdle, 60*time.Second)
+	o.PoolWait = positive(o.PoolWait, 100*time.Millisecond)
+	o.MemoryMiB = positive(o.MemoryMiB, 16)
 	if o.MemoryMiB > 4096 {
 		return host.Errorf(host.ErrInvalid, "wasm.memoryMiB: found %d, expected at most 4096", o.MemoryMiB)
 	}
-	if o.PoolMin <= 0 {
-		o.PoolMin = 1
-	}
-	if o.PoolMax <= 0 {
-		o.PoolMax = 2 * runtime.GOMAXPROCS(0)
-	}
-	o.PoolMin = min(o.PoolMin, o.PoolMax)
+	o.PoolMax = positive(o.PoolMax, 2*runtime.GOMAXPROCS(0))
+	o.PoolMin = min(positive(o.PoolMin, 1), o.PoolMax)
 	if o.Grants == nil {
 		o.Grants = grantable()
 	}
@@ -90,7 +76,13 @@ func (o *Options) fill() error {
 	return nil
 }
 
-func ptr[T any](v T) *T { return &v }
+// positive is the value of an option, or its default when none was given.
+func positive[T int | time.Duration](value, otherwise T) T {
+	if value > 0 {
+		return value
+	}
+	return otherwise
+}
 
 // The capabilities a manifest may require.
 const (
