@@ -121,6 +121,15 @@ func (h *Host) droppedIn(known []*candidate, lists map[ID]Record) (found []*cand
 				found = append(found, &candidate{plugin: p})
 			}
 		}
+		// A folder and files of one name are one plugin: the folder's.
+		files = slices.DeleteFunc(files, func(f string) bool {
+			so, _ := parseSo(f)
+			twice := slices.ContainsFunc(found, func(k *candidate) bool { return k.plugin.ID == ID{c, so.plugin} })
+			if twice {
+				h.opts.Log.Warn("drop-in file is ignored: there is a folder of that name", "file", filepath.Join(folder, f))
+			}
+			return twice
+		})
 		found = append(found, soCandidates(c, folder, files, lists)...)
 	}
 	return found

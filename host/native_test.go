@@ -455,3 +455,21 @@ func TestConfigIsNeverLost(t *testing.T) {
 		t.Errorf("files %q", f)
 	}
 }
+
+// TestFolderAndFileOfOneName are one plugin, and one module.
+func TestFolderAndFileOfOneName(t *testing.T) {
+	b, restart := openNative(t)
+	folder := filepath.Join(b.home, "plugins", "functions")
+	if err := errors.Join(os.MkdirAll(filepath.Join(folder, "version"), 0o755),
+		os.WriteFile(filepath.Join(folder, "Version@v1.so"), []byte("file"), 0o644),
+		os.WriteFile(filepath.Join(folder, "version", "Version@v2.so"), []byte("folder"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	restart()
+	b.want("version", "v2")
+	if list := b.List(host.ClassFunctions); len(list) != 1 {
+		t.Errorf("%+v", list)
+	}
+	b.stop() // counts the modules that are left open
+	b.start()
+}
