@@ -36,6 +36,7 @@ const (
 	problemMalformed
 	problemOrigin
 	problemResult
+	problemInterrupted
 )
 
 // answers is the one table of statuses. Codes are part of the API: a code is
@@ -60,6 +61,7 @@ var answers = [...]struct {
 	problemMalformed:   {400, 6013, ""},
 	problemOrigin:      {403, 6014, "call from the same origin, or from outside a browser"},
 	problemResult:      {500, 6015, "the function would have to return a value that JSON can carry"},
+	problemInterrupted: {503, 6016, "the plugin was replaced or removed meanwhile: retry if running it twice does no harm"},
 }
 
 // failure is an error whose kind is already known.
@@ -98,6 +100,7 @@ func judge(err error) problem {
 		{context.DeadlineExceeded, problemDeadline},
 		{context.Canceled, problemClosing}, // only Close cancels
 		{host.ErrClosed, problemClosing},
+		{host.ErrInterrupted, problemInterrupted},
 		{host.ErrBusy, problemBusy},
 		{host.ErrUnavailable, problemUnavailable},
 		{host.ErrNotFound, problemUnknown},

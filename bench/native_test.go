@@ -6,6 +6,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,38 +21,27 @@ import (
 )
 
 // BenchmarkNative calls the sample echo: the floor is the plugin's own method,
-// through the interface that it implements.
+// through the interface that it implements; vanth runs it in this process,
+// worker in a process of its own.
 func BenchmarkNative(b *testing.B) {
-	ctx := context.Background()
 	file := filepath.Join(b.TempDir(), "Echo.so")
 	// As this test binary is built, so must the plugin be.
 	cmd := exec.Command("go", "-C", "../plugins", "build", "-buildmode=plugin", "-o", file, "./functions/echo")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		b.Skipf("SKIPPED BenchmarkNative: no plugin could be built: %v\n%s", err, said)
 	}
-	rt := native.New(native.Options{})
-	defer rt.Close(ctx)
-	h, err := host.Open(ctx, host.Options{Home: b.TempDir(), Store: &hosttest.MemStore{}, Runtimes: []host.Runtime{rt}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer h.Close(ctx)
 	code, err := os.ReadFile(file)
 	if err != nil {
 		b.Fatal(err)
 	}
-	var z bytes.Buffer
-	w := zip.NewWriter(&z)
-	f, _ := w.Create("Echo.so")
-	f.Write(code)
-	w.Close()
-	p, err := h.Install(ctx, host.Request{ID: host.ID{Class: host.ClassFunctions, Name: "echo"}, Archive: &z})
+	self, err := os.Executable()
 	if err != nil {
-		b.Skipf("SKIPPED BenchmarkNative: %v", err)
+		b.Fatal(err)
 	}
 	args := []any{"x"}
+	inside, installed := nativeEcho(b, native.Options{}, code)
 	b.Run("floor", func(b *testing.B) {
-		so, err := plugin.Open(filepath.Join(p.Dir, "Echo.so"))
+		so, err := plugin.Open(installed) // a second copy of it could not be opened
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -67,13 +57,43 @@ func BenchmarkNative(b *testing.B) {
 			}
 		}
 	})
-	b.Run("vanth", func(b *testing.B) {
-		echo := handle(b, h, "echo")
-		b.ReportAllocs()
-		for b.Loop() {
-			if v, err := echo.Exec(ctx, nil, args); err != nil || v != "x" {
-				b.Fatal(v, err)
+	worker, _ := nativeEcho(b, native.Options{Worker: []string{self, workerWord}}, code)
+	for name, echo := range map[string]*host.Handle{"vanth": inside, "worker": worker} {
+		b.Run(name, func(b *testing.B) {
+			ctx := context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				if v, err := echo.Exec(ctx, nil, args); err != nil || v != "x" {
+					b.Fatal(v, err)
+				}
 			}
-		}
-	})
+		})
+	}
+}
+
+// nativeEcho installs the plugin in a host and returns its function and file.
+func nativeEcho(b *testing.B, opts native.Options, code []byte) (*host.Handle, string) {
+	b.Helper()
+	ctx := context.Background()
+	rt := native.New(opts)
+	b.Cleanup(func() { rt.Close(ctx) })
+	h, err := host.Open(ctx, host.Options{Home: b.TempDir(), Store: &hosttest.MemStore{}, Runtimes: []host.Runtime{rt}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { h.Close(ctx) })
+	var z bytes.Buffer
+	w := zip.NewWriter(&z)
+	f, err := w.Create("Echo.so")
+	if err == nil {
+		_, err = f.Write(code)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		b.Fatal(err)
+	}
+	p, err := h.Install(ctx, host.Request{ID: host.ID{Class: host.ClassFunctions, Name: "echo"}, Archive: &z})
+	if err != nil {
+		b.Skipf("SKIPPED %s: %v", b.Name(), err)
+	}
+	return handle(b, h, "echo"), filepath.Join(p.Dir, "Echo.so")
 }

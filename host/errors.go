@@ -17,7 +17,8 @@ var (
 	ErrInUse       = errors.New("in use")
 	ErrUnavailable = errors.New("unavailable") // installed, but not able to serve
 	ErrBusy        = errors.New("busy")        // every instance is taken: try again soon
-	ErrClosed      = errors.New("closed")
+	ErrClosed      = errors.New("closed")      // nothing was begun
+	ErrInterrupted = errors.New("interrupted") // forced to end: what was done by then is not known
 	ErrRestart     = errors.New("takes effect at the next start")
 	ErrDamaged     = errors.New("damaged") // stored data does not match its checksum
 )

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 )
 
@@ -11,8 +12,10 @@ import (
 // calls fail with ErrUnavailable or ErrNotFound; when one does again they go
 // on.
 //
-// A call costs an atomic load and a reference count on top of the runtime's
-// own price: no lock, no map, no allocation.
+// A call costs two atomic loads and a count on top of the runtime's own price:
+// no lock, no map, no allocation. It holds no reference: a module knows its
+// calls in flight, and refuses those that come late with ErrClosed. Such a call
+// did not begin, and is given to the successor.
 type Handle struct {
 	reg  *registry
 	name string
@@ -22,10 +25,9 @@ type Handle struct {
 // Name returns the name that was resolved.
 func (f *Handle) Name() string { return f.name }
 
-// acquire returns the binding that serves now, holding a reference to its
-// module; the caller releases it.
-func (f *Handle) acquire() (*binding, error) {
-	if b := f.cur.Load(); b.owner.lease.acquire() {
+// bind returns the binding that serves now.
+func (f *Handle) bind() (*binding, error) {
+	if b := f.cur.Load(); !b.owner.gone.Load() {
 		return b, nil
 	}
 	return f.rebind()
@@ -41,13 +43,13 @@ func (f *Handle) rebind() (*binding, error) {
 		if b.owner.plugin.Err != nil {
 			return nil, b.unavailable()
 		}
-		if b.owner.lease.acquire() {
+		if !b.owner.gone.Load() {
 			f.cur.Store(b)
 			return b, nil
 		}
-		// Withdrawn between look-up and count. Its successor was published
-		// before it was withdrawn, so the next look-up sees further, unless
-		// the host is closing.
+		// Withdrawn since the look-up. Its successor was published before it
+		// was withdrawn, so the next look-up sees further, unless the host is
+		// closing.
 		if f.reg.closed.Load() {
 			return nil, Errorf(ErrClosed, "function %s: the host is closed", f.name)
 		}
@@ -56,67 +58,72 @@ func (f *Handle) rebind() (*binding, error) {
 
 // Signature returns the signature of the version that serves now.
 func (f *Handle) Signature() *Signature {
-	b, err := f.acquire()
+	b, err := f.bind()
 	if err != nil {
 		b = f.cur.Load()
-	} else {
-		defer b.owner.lease.release()
 	}
 	return b.signature
 }
 
 // Validate judges arguments, see [Function].
 func (f *Handle) Validate(args []any) error {
-	b, err := f.acquire()
+	b, err := f.bind()
 	if err != nil {
 		return err
 	}
-	defer b.owner.lease.release()
-	return b.fn.Validate(args)
+	if err = b.fn.Validate(args); b.missed(err) {
+		return f.Validate(args)
+	}
+	return err
 }
 
 // Exec runs the function, see [Function]. A nil c is a call from outside any
 // rule.
 func (f *Handle) Exec(ctx context.Context, c *Call, args []any) (any, error) {
-	b, err := f.acquire()
+	b, err := f.bind()
 	if err != nil {
 		return nil, err
 	}
-	defer b.owner.lease.release()
 	t := b.usage.begin()
 	v, err := b.fn.Exec(ctx, c, args)
+	if b.missed(err) {
+		return f.Exec(ctx, c, args)
+	}
 	b.usage.end(t, err)
 	return v, err
 }
 
 // ExecScalar is the [Scalar] lane; ErrUnsupported where the function has none.
 func (f *Handle) ExecScalar(ctx context.Context, c *Call, words []uint64) error {
-	b, err := f.acquire()
+	b, err := f.bind()
 	if err != nil {
 		return err
 	}
-	defer b.owner.lease.release()
 	if b.scalar == nil {
 		return b.noLane("scalar")
 	}
 	t := b.usage.begin()
-	err = b.scalar.ExecScalar(ctx, c, words)
+	if err = b.scalar.ExecScalar(ctx, c, words); b.missed(err) {
+		return f.ExecScalar(ctx, c, words)
+	}
 	b.usage.end(t, err)
 	return err
 }
 
 // ExecBytes is the [Bytes] lane; ErrUnsupported where the function has none.
 func (f *Handle) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
-	b, err := f.acquire()
+	b, err := f.bind()
 	if err != nil {
 		return dst, err
 	}
-	defer b.owner.lease.release()
 	if b.bytes == nil {
 		return dst, b.noLane("bytes")
 	}
 	t := b.usage.begin()
 	dst, err = b.bytes.ExecBytes(ctx, c, dst, args)
+	if b.missed(err) {
+		return f.ExecBytes(ctx, c, dst, args)
+	}
 	b.usage.end(t, err)
 	return dst, err
 }
@@ -131,6 +138,13 @@ type binding struct {
 	bytes     Bytes    // fn, if it has the lane
 	usage     *usage   // shared by all generations of the plugin
 }
+
+// missed tells that a call did not begin because its module was closed in the
+// moment between bind and call; another one may have taken its place.
+func (b *binding) missed(err error) bool { return err != nil && b.refused(err) }
+
+// refused is apart so that missed is inlined.
+func (b *binding) refused(err error) bool { return b.owner.gone.Load() && errors.Is(err, ErrClosed) }
 
 func (b *binding) describe() FunctionDesc {
 	p := &b.owner.plugin

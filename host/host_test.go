@@ -620,21 +620,25 @@ func TestConcurrentOperations(t *testing.T) {
 
 func TestCloseEndsCalls(t *testing.T) {
 	b := open(t)
-	b.install("kit", "v1", "spin")
+	began := make(chan struct{})
+	b.rt.Funcs = map[string]hosttest.FakeFunc{"hold": func(ctx context.Context, _ host.Bundle, _ *host.Call, _ []any) (any, error) {
+		close(began)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	b.install("kit", "v1", "hold")
 	done := make(chan error)
 	go func() {
-		_, err := b.Invoke(context.Background(), "spin")
+		_, err := b.Invoke(context.Background(), "hold")
 		done <- err
 	}()
-	for b.Functions()[0].Usage.Calls == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-began
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("close: %v", err)
 	}
-	if err := <-done; !errors.Is(err, host.ErrClosed) {
+	if err := <-done; !errors.Is(err, host.ErrInterrupted) {
 		t.Errorf("call: %v", err)
 	}
 	if _, err := b.Install(context.Background(), b.request("x", "v1", "echo")); !errors.Is(err, host.ErrClosed) {

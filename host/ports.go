@@ -34,8 +34,10 @@ type Runtime interface {
 //     is constant.
 //  2. Function returns ErrNotFound for a name that is not among the symbols.
 //     Source and Sink likewise.
-//  3. Close waits for the calls in flight until ctx ends and then forces them
-//     to end. Closing twice is fine. Calls after Close fail with ErrClosed.
+//  3. Close refuses further calls, waits for those in flight until ctx ends and
+//     then forces them to end. Closing twice is fine. A call that was refused
+//     fails with ErrClosed and has done nothing; one that was forced to end
+//     fails with ErrInterrupted.
 type Module interface {
 	Symbols() []Symbol
 	Function(name string) (Function, error)
@@ -53,7 +55,7 @@ type Module interface {
 //     its result shares no memory with the guest.
 //  4. Exec returns an ErrInvalid error for wrong arguments, a *GuestError for
 //     a fault of the guest, ErrBusy when the plugin's instances are all taken,
-//     ErrClosed after its module was closed. A fault of one call does not
+//     ErrClosed or ErrInterrupted when its module closes. A fault of one call does not
 //     disturb another.
 //  5. Exec ends soon after ctx does, with an error that wraps ctx's.
 //

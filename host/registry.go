@@ -16,21 +16,19 @@ type entry struct {
 	module   Module // nil when plugin.Err is set
 	state    *State // nil when the store could not read it
 	bindings []*binding
-	lease    lease
+	gone     atomic.Bool // withdrawn: calls go to its successor, if there is one
 }
 
-// end waits for the calls in flight until ctx ends, forces the rest to end,
-// and closes the module. The entry must have been withdrawn.
+// end closes the module: it waits for the calls in flight until ctx ends, and
+// then forces the rest to end and returns ctx's error. The entry must have been
+// withdrawn.
 func (e *entry) end(ctx context.Context) error {
 	if e.module == nil {
 		return nil
 	}
-	waited := e.lease.wait(ctx)
-	// Clean-up goes on when the wait was given up; the module forces its
-	// calls to end then.
 	err := e.module.Close(ctx)
 	if err == nil {
-		err = waited
+		err = ctx.Err()
 	}
 	if err != nil {
 		return fmt.Errorf("%s: close: %w", e.plugin.ID, err)
@@ -141,9 +139,8 @@ func (r *registry) unclaim(symbols []Symbol) {
 }
 
 // publish makes an entry visible in one step, in place of the one of its ID,
-// and refuses further calls to that. Its names must have been claimed.
+// and sends further calls to it. Its names must have been claimed.
 func (r *registry) publish(e *entry) {
-	e.lease.init()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range e.bindings {
@@ -170,7 +167,7 @@ func (r *registry) publish(e *entry) {
 			delete(r.usages, s.Name)
 		}
 	}
-	old.lease.retire()
+	old.gone.Store(true)
 }
 
 // withdraw makes a plugin invisible, frees its names and refuses further calls.
@@ -186,7 +183,7 @@ func (r *registry) withdraw(id ID) {
 		for _, b := range old.bindings {
 			delete(r.usages, b.name)
 		}
-		old.lease.retire()
+		old.gone.Store(true)
 	}
 }
 
@@ -226,7 +223,7 @@ func (r *registry) withdrawAll() []*entry {
 	defer r.mu.Unlock()
 	var list []*entry
 	for _, e := range r.snapshot().plugins {
-		e.lease.retire()
+		e.gone.Store(true)
 		list = append(list, e)
 	}
 	return list

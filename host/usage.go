@@ -12,7 +12,7 @@ const sampling = 64
 
 // Usage tells how a function was used since the host started.
 type Usage struct {
-	Calls  uint64
+	Calls  uint64 // that ended
 	Errors uint64
 	// Latency of the calls, from every 64th: the upper bounds of the octaves
 	// that the quantiles fall into. Zero before the first sample.
@@ -29,15 +29,24 @@ type usage struct {
 	octave [64]atomic.Uint32 // samples by bits.Len64 of nanoseconds
 }
 
-// begin counts a call and returns the clock for one that is sampled.
-func (u *usage) begin() time.Time {
-	if u.calls.Add(1)%sampling == 1 {
-		return time.Now()
+// begin returns the clock for a call that is sampled.
+func (u *usage) begin() (t time.Time) {
+	if u.calls.Load()%sampling == 0 {
+		t = time.Now()
 	}
-	return time.Time{}
+	return t
 }
 
+// end counts a call.
 func (u *usage) end(t time.Time, err error) {
+	u.calls.Add(1)
+	if err != nil || !t.IsZero() {
+		u.note(t, err)
+	}
+}
+
+// note is apart so that end is inlined.
+func (u *usage) note(t time.Time, err error) {
 	if err != nil {
 		u.errors.Add(1)
 	}

@@ -188,7 +188,7 @@ func (f *function) failure(ctx context.Context, v any, err error) error {
 		return f.wrap(fmt.Errorf("%w: %w", ended, err))
 	}
 	if f.guest.life.Err() != nil && !errors.Is(err, host.ErrClosed) {
-		return fmt.Errorf("%w: %w", f.guest.errClosed(f.name), err)
+		return fmt.Errorf("%w: %w", f.guest.errInterrupted(f.name), err)
 	}
 	return err
 }

@@ -265,7 +265,7 @@ func TestFunctionClose(t *testing.T) {
 	if waited := time.Since(begun); waited < 40*time.Millisecond || waited > 3*time.Second {
 		t.Errorf("close took %v", waited)
 	}
-	if err := <-done; !errors.Is(err, host.ErrClosed) {
+	if err := <-done; !errors.Is(err, host.ErrInterrupted) {
 		t.Errorf("the call that was forced: %v", err)
 	}
 	_, err := fn.Exec(t.Context(), nil, nil)

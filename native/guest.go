@@ -93,7 +93,12 @@ func (g *guest) close(ctx context.Context) error {
 	return g.closeErr
 }
 
-// errClosed is the error of a symbol whose module was closed.
+// errClosed is the error of a symbol whose module was closed before it could begin.
 func (g *guest) errClosed(symbol string) error {
 	return fmt.Errorf("%s: %s: %w", g.id, symbol, host.ErrClosed)
+}
+
+// errInterrupted is the error of a call that the end of its module cut off.
+func (g *guest) errInterrupted(symbol string) error {
+	return fmt.Errorf("%s: %s: %w", g.id, symbol, host.ErrInterrupted)
 }

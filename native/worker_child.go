@@ -192,7 +192,7 @@ func (c *child) ask(ctx context.Context, symbol string, op int, values ...any) (
 func (c *child) ended(ctx context.Context, symbol string) error {
 	switch err := ctx.Err(); {
 	case err == nil:
-		return c.m.guest.errClosed(symbol)
+		return c.m.guest.errInterrupted(symbol)
 	case errors.Is(err, context.DeadlineExceeded):
 		return c.m.guest.fault(symbol, host.FaultDeadline, err)
 	default:

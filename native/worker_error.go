@@ -16,7 +16,7 @@ func sentinels() []error {
 	return []error{
 		nil, io.EOF, context.Canceled, context.DeadlineExceeded,
 		host.ErrNotFound, host.ErrExists, host.ErrInvalid, host.ErrUnsupported, host.ErrInUse,
-		host.ErrUnavailable, host.ErrBusy, host.ErrClosed, host.ErrRestart, host.ErrDamaged,
+		host.ErrUnavailable, host.ErrBusy, host.ErrClosed, host.ErrRestart, host.ErrDamaged, host.ErrInterrupted,
 	}
 }
 

@@ -160,7 +160,7 @@ func (in *instance) run(ctx context.Context, fn api.Function, stack []uint64) er
 		return &cutShort{fmt.Errorf("given up by its caller: %w", cause)}
 	}
 	if errors.Is(in.ctx.Err(), context.Canceled) {
-		return &cutShort{host.Errorf(host.ErrClosed, "ended by force: the plugin is being replaced or removed, or the host closes")}
+		return &cutShort{host.Errorf(host.ErrInterrupted, "ended by force: the plugin is being replaced or removed, or the host closes")}
 	}
 	return fmt.Errorf("ran longer than %v: %w", in.module.grant.timeout, context.DeadlineExceeded)
 }

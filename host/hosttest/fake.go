@@ -181,10 +181,10 @@ func (m *fakeModule) Close(ctx context.Context) error {
 		select {
 		case <-free:
 		case <-ctx.Done():
-			m.cancel(host.ErrClosed)
+			m.cancel(host.ErrInterrupted)
 			<-free
 		}
-		m.cancel(host.ErrClosed)
+		m.cancel(host.ErrInterrupted)
 		m.rt.mu.Lock()
 		defer m.rt.mu.Unlock()
 		delete(m.rt.modules, m)
@@ -213,10 +213,10 @@ func (f *fakeFunction) Exec(ctx context.Context, c *host.Call, args []any) (any,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(f.m.ctx, func() { cancel(host.ErrClosed) })()
+	defer context.AfterFunc(f.m.ctx, func() { cancel(host.ErrInterrupted) })()
 	v, err := f.run(ctx, f.m.bundle, c, slices.Clone(args))
-	if err != nil && errors.Is(context.Cause(ctx), host.ErrClosed) {
-		err = fmt.Errorf("%w: %w", host.ErrClosed, err)
+	if err != nil && errors.Is(context.Cause(ctx), host.ErrInterrupted) {
+		err = fmt.Errorf("%w: %w", host.ErrInterrupted, err)
 	}
 	return v, err
 }

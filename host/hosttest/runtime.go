@@ -285,7 +285,7 @@ func checkModuleClose(b *runtimeBench) error {
 	}
 	select {
 	case err := <-done:
-		if !errors.Is(err, host.ErrClosed) {
+		if !errors.Is(err, host.ErrInterrupted) || errors.Is(err, host.ErrClosed) {
 			return fmt.Errorf("the call that was forced to end: %w", err)
 		}
 	case <-time.After(5 * time.Second):

@@ -9,59 +9,59 @@ import (
 	"time"
 )
 
-// TestLease: nobody holds a lease after wait returned, and refused attempts do
-// not disturb the count.
-func TestLease(t *testing.T) {
-	for range 200 {
-		var l lease
-		l.init()
-		var inside, ended atomic.Int32
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				for l.acquire() {
-					inside.Add(1)
-					if ended.Load() != 0 {
-						t.Error("acquired after wait returned")
-					}
-					inside.Add(-1)
-					l.release()
-				}
-				for range 10 {
-					if l.acquire() {
-						t.Error("acquired after retirement")
-					}
-				}
-			})
-		}
-		l.retire()
-		if err := l.wait(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		ended.Store(1)
-		wg.Wait()
-		if n := inside.Load(); n != 0 {
-			t.Fatalf("%d inside", n)
-		}
+// late is a function whose module closes between bind and call.
+type late struct {
+	nothing
+	calls atomic.Int32
+}
+
+func (l *late) Exec(context.Context, *Call, []any) (any, error) {
+	l.calls.Add(1)
+	return nil, Errorf(ErrClosed, "late")
+}
+
+// TestHandleMissed: a call that the old module refused is given to the new one,
+// and counted once; one that no successor waits for fails.
+func TestHandleMissed(t *testing.T) {
+	var r registry
+	r.init()
+	entryOf := func(fn Function) *entry {
+		e := &entry{plugin: Plugin{ID: ID{ClassWASM, "p"}}}
+		e.bindings = []*binding{{name: "f", owner: e, fn: fn, signature: &Signature{}}}
+		return e
+	}
+	old := &late{}
+	e := entryOf(old)
+	r.publish(e)
+	f := &Handle{reg: &r, name: "f"}
+	f.cur.Store(e.bindings[0])
+	if _, err := f.Exec(t.Context(), nil, nil); !errors.Is(err, ErrClosed) || old.calls.Load() != 1 {
+		t.Fatalf("no successor: %v after %d calls", err, old.calls.Load())
+	}
+	var once sync.Once
+	swapping := swap{&late{}, func() { once.Do(func() { r.publish(entryOf(nothing{})) }) }}
+	r.publish(entryOf(swapping))
+	if _, err := f.Exec(t.Context(), nil, nil); err != nil || swapping.calls.Load() != 1 {
+		t.Fatalf("%v after %d calls", err, swapping.calls.Load())
+	}
+	if u := r.usages["f"].read(); u.Calls != 2 || u.Errors != 1 {
+		t.Errorf("%+v", u)
+	}
+	r.withdraw(ID{ClassWASM, "p"})
+	if _, err := f.Exec(t.Context(), nil, nil); !errors.Is(err, ErrNotFound) {
+		t.Errorf("after removal: %v", err)
 	}
 }
 
-func TestLeaseWaitGivesUp(t *testing.T) {
-	var l lease
-	l.init()
-	if !l.acquire() {
-		t.Fatal("refused")
-	}
-	l.retire()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	if err := l.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Error(err)
-	}
-	l.release()
-	if err := l.wait(context.Background()); err != nil {
-		t.Error(err)
-	}
+// swap publishes its successor while it is called.
+type swap struct {
+	*late
+	publish func()
+}
+
+func (s swap) Exec(ctx context.Context, c *Call, args []any) (any, error) {
+	s.publish()
+	return s.late.Exec(ctx, c, args)
 }
 
 func TestUsage(t *testing.T) {
@@ -129,19 +129,5 @@ func BenchmarkHandle(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = f.ExecScalar(ctx, nil, words)
-	}
-}
-
-// TestLeaseWaitSeesIdle also when ctx has ended.
-func TestLeaseWaitSeesIdle(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	for range 100 {
-		var l lease
-		l.init()
-		l.retire()
-		if err := l.wait(ctx); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
