@@ -34,14 +34,11 @@ const (
 var errNoForm = errors.New("not an encoded value")
 
 // errEndless is the error of a value that gob could not end: Go cannot recover
-// from the stack it would use up.
-var errEndless = errors.New("value nests too deep or in a circle")
+// from the stack or the memory it would use up.
+var errEndless = errors.New("value is too large, nests too deep, or in a circle")
 
-// The bounds of a value that is given to gob.
-const (
-	maxNest  = 1000
-	maxNodes = 1 << 20
-)
+// maxNest is how deep a value nests that is given to gob.
+const maxNest = 1000
 
 // envelope gives gob a value whose type it writes down.
 type envelope struct{ V any }
@@ -50,13 +47,12 @@ func encodeState(v any) (_ []byte, err error) {
 	if tag, plain := numberTag(v); tag != 0 {
 		return frame.Append([]byte{otherForm, tag}, plain)
 	}
-	if exact(v, 0) {
+	if left := newBudget(); exact(v, 0, &left) {
 		if b, err := frame.Append(nil, v); err == nil {
 			return b, nil
 		}
 	}
-	budget := maxNodes
-	if !finite(reflect.ValueOf(v), 0, &budget) {
+	if left := newBudget(); !finite(reflect.ValueOf(v), 0, &left) {
 		return nil, errEndless
 	}
 	defer func() { // the plugin's own GobEncode
@@ -98,23 +94,30 @@ func decodeState(b []byte) (v any, err error) {
 }
 
 // exact reports whether a frame gives v back with the types it has.
-func exact(v any, depth int) bool {
-	if depth > frame.MaxDepth {
-		return false
-	}
+func exact(v any, depth int, left *budget) bool {
 	switch v := v.(type) {
-	case nil, bool, int64, float64, string, []byte, time.Time:
+	case nil, bool, int64, float64, time.Time:
 		return true
+	case string:
+		return left.take(0, len(v)) == nil
+	case []byte:
+		return left.take(0, len(v)) == nil
 	case []any:
+		if left.items(len(v), depth) != nil {
+			return false
+		}
 		for _, item := range v {
-			if !exact(item, depth+1) {
+			if !exact(item, depth+1, left) {
 				return false
 			}
 		}
 		return true
 	case map[string]any:
-		for _, item := range v {
-			if !exact(item, depth+1) {
+		if left.items(len(v), depth) != nil {
+			return false
+		}
+		for key, item := range v {
+			if left.take(0, len(key)) != nil || !exact(item, depth+1, left) {
 				return false
 			}
 		}
@@ -210,31 +213,33 @@ func asInt(v any) (int64, bool) {
 }
 
 // finite reports whether what gob would follow from v is within bounds.
-func finite(v reflect.Value, depth int, budget *int) bool {
-	if *budget--; *budget < 0 || depth > maxNest {
+func finite(v reflect.Value, depth int, left *budget) bool {
+	if left.take(1, 0) != nil || depth > maxNest {
 		return false
 	}
 	switch v.Kind() {
+	case reflect.String:
+		return left.take(0, v.Len()) == nil
 	case reflect.Pointer, reflect.Interface:
-		return v.IsNil() || finite(v.Elem(), depth+1, budget)
+		return v.IsNil() || finite(v.Elem(), depth+1, left)
 	case reflect.Map:
 		for it := v.MapRange(); it.Next(); {
-			if !finite(it.Key(), depth+1, budget) || !finite(it.Value(), depth+1, budget) {
+			if !finite(it.Key(), depth+1, left) || !finite(it.Value(), depth+1, left) {
 				return false
 			}
 		}
 	case reflect.Slice, reflect.Array:
 		if v.Type().Elem().Kind() < reflect.Array { // numbers and bools
-			return true
+			return left.take(0, v.Len()*int(v.Type().Elem().Size())) == nil
 		}
 		for i := range v.Len() {
-			if !finite(v.Index(i), depth+1, budget) {
+			if !finite(v.Index(i), depth+1, left) {
 				return false
 			}
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() && !finite(v.Field(i), depth+1, budget) {
+			if v.Type().Field(i).IsExported() && !finite(v.Field(i), depth+1, left) {
 				return false
 			}
 		}

@@ -15,7 +15,8 @@ import (
 // streamContext is what a plugin sees of the host. Unlike other contexts of this
 // module it is kept - by plugins, as eKuiper's is - and so it never changes
 // after it was made, apart from the error and the switch of the tracer, and is
-// safe for concurrent use.
+// safe for concurrent use. The error is that of one call: the next call of the
+// plugin begins without it.
 type streamContext struct {
 	context.Context // cancellation, deadline and values
 
@@ -77,8 +78,9 @@ func (c *streamContext) Err() error {
 	return c.Context.Err()
 }
 
-// SetError keeps an error: Err returns it from now on, it is logged, and it is
-// the next error of a source, or that of the write of a sink. nil takes it back.
+// SetError keeps an error for the rest of the call: Err returns it, to the calls
+// too that share the context and run at the same time. It is logged, or it is the
+// next error of a source, or that of the write of a sink. nil takes it back.
 func (c *streamContext) SetError(err error) {
 	if err == nil {
 		c.err.Store(nil)
@@ -91,6 +93,10 @@ func (c *streamContext) SetError(err error) {
 	}
 	c.report(err)
 }
+
+// forget begins another call: what an earlier one set was reported then, and a
+// plugin that asks Err whether it should go on would never work again.
+func (c *streamContext) forget() { c.err.Store(nil) }
 
 // GetLogger implements api.StreamContext, as do the methods below.
 func (c *streamContext) GetLogger() api.Logger { return c.log }

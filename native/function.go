@@ -210,8 +210,8 @@ func plainError(v any) error {
 func (f *function) wrap(err error) error { return fmt.Errorf("%s: %w", f.name, err) }
 
 // context returns the context of a call, without allocation when the same
-// host.Call came before with the same cancellation. Its values are those of the
-// first context that came with that cancellation.
+// host.Call came before with the same cancellation and set no error. Its values
+// are those of the first context that came with that cancellation.
 func (f *function) context(ctx context.Context, done <-chan struct{}, c *host.Call) *functionContext {
 	s := &f.outside
 	if c != nil {
@@ -220,7 +220,8 @@ func (f *function) context(ctx context.Context, done <-chan struct{}, c *host.Ca
 		}
 	}
 	last := s.last.Load()
-	if last != nil && last.done == done {
+	// One with an error stays with the calls that began before it was set.
+	if last != nil && last.done == done && last.err.Load() == nil {
 		return last
 	}
 	fc := f.renew(last, ctx, done, c)

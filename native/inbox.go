@@ -143,7 +143,12 @@ func (b *inbox) bytes(_ api.StreamContext, payload []byte, meta map[string]any, 
 		b.refuse(err)
 		return
 	}
-	b.message(host.Message{Value: append([]byte{}, payload...), Meta: m, Time: at}, true)
+	v, err := toValue(payload)
+	if err != nil {
+		b.refuse(err)
+		return
+	}
+	b.message(host.Message{Value: v, Meta: m, Time: at}, true)
 }
 
 // tuple implements api.TupleIngest. A list of maps makes a message of each.

@@ -83,9 +83,13 @@ func (l *lookup) ask(ctx api.StreamContext, fields, keys []string, values []any)
 }
 
 func decodeRows(payloads [][]byte) ([]any, error) {
+	b := newBudget() // of all together
+	if err := b.items(len(payloads), 0); err != nil {
+		return nil, err
+	}
 	var rows []any
 	for i, p := range payloads {
-		v, err := decodeRow(p)
+		v, err := b.decodeRow(p)
 		if err != nil {
 			return nil, fmt.Errorf("[%d]: %w", i, err)
 		}

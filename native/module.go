@@ -15,34 +15,6 @@ type module struct {
 	symbols  symbols
 }
 
-// check looks for the symbols that the manifest names. One that is there must be
-// of the right type. A function that is not there is an error when it is called:
-// eKuiper's users install first and register the names of functions afterwards.
-func (m *module) check() error {
-	var errs []error
-	for _, s := range m.manifest.List() {
-		var found bool
-		var err error
-		switch s.Kind {
-		case host.KindFunction:
-			_, err = m.symbols.function(s.Name)
-			found = true
-		case host.KindSource:
-			make_, e := m.symbols.source(s.Name)
-			look, e2 := m.symbols.lookup(s.Name)
-			found, err = make_ != nil || look != nil, errors.Join(e, e2)
-		case host.KindSink:
-			make_, e := m.symbols.sink(s.Name)
-			found, err = make_ != nil, e
-		}
-		if err == nil && !found {
-			err = host.Errorf(host.ErrInvalid, "%s does not export %s, which a %s of this name must", m.manifest.Executable, ucFirst(s.Name), s.Kind)
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
 // Symbols implements host.Module.
 func (m *module) Symbols() []host.Symbol { return m.manifest.List() }
 

@@ -118,6 +118,7 @@ func (n *node) beginOpen(between func(), changed func(status, message string)) (
 			if n.ctx.Context.Err() != nil {
 				return n.errClosed()
 			}
+			n.ctx.forget()
 			if err := n.impl.Connect(n.ctx, handler); err != nil {
 				return n.guest.returnedBy(n.symbol.Name, "Connect", err)
 			}
@@ -164,6 +165,7 @@ func (n *node) close(ctx context.Context) error {
 	var err error
 	if n.provisioned.Load() {
 		closer = n.guest.begin(n.symbol.Name, "Close", func() error {
+			n.ctx.forget()
 			if err := n.impl.Close(n.ctx); err != nil {
 				return n.guest.returnedBy(n.symbol.Name, "Close", err)
 			}

@@ -3,6 +3,7 @@ package native
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -17,67 +19,109 @@ import (
 	"github.com/vanth-io/vanth/host"
 )
 
-// A probe is a child process, the same binary, that opens a file first. What
-// kills it does not kill us; what it survived is opened here.
+// A probe is a child process, the same binary, that opens a file first and looks
+// for its symbols. What kills it does not kill us; what it survived is opened
+// here. It is also the only look at the symbols of an update that waits for a
+// restart.
 
-// probeOK is what a probe prints when it is done: a file whose initialisers end
-// the process in good order did not pass.
-const probeOK = "vanth-probe: opened\n"
+// probeMark begins what a probe says when it is done: a line with what is wrong
+// with the symbols, quoted, "" for nothing. A file whose initialisers end the
+// process in good order does not come to it; what they print stands before it.
+const probeMark = "\nvanth-probe: "
 
-// Probe is the whole of the child: it opens the file and says so. It ends when
-// its standard input does, that is, with its parent. It returns the exit code.
+// answerBytes holds what is said of the symbols of the longest manifest.
+const answerBytes = 1 << 20
+
+// Probe is the whole of the child: it reads from its standard input what to look
+// for, opens the file and says what came of it. It ends when its standard input
+// does, that is, with its parent. It returns the exit code.
 func Probe(path string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return try(path, stdin, stdout, stderr, openPlugin)
+}
+
+func try(path string, stdin io.Reader, stdout, stderr io.Writer, open opener) int {
+	var man host.Manifest
+	if err := json.NewDecoder(stdin).Decode(&man); err != nil {
+		fmt.Fprintln(stderr, "what to look for:", err)
+		return 1
+	}
 	go func() {
 		_, _ = io.Copy(io.Discard, stdin)
 		os.Exit(1)
 	}()
-	if _, err := openPlugin(path); err != nil {
+	find, err := open(path)
+	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
-	_, _ = fmt.Fprint(stdout, probeOK)
+	wrong := ""
+	if err := (symbols{find: find}).check(man); err != nil {
+		wrong = err.Error()
+	}
+	_, _ = fmt.Fprintf(stdout, "%s%q\n", probeMark, wrong)
 	return 0
 }
 
-// probe has a child open the file, unless it is known what comes of that.
-func (r *Runtime) probe(ctx context.Context, path, digest string) error {
+// looks is what a probe is told of a manifest: what check reads of it.
+func looks(m host.Manifest) ([]byte, error) {
+	return json.Marshal(host.Manifest{
+		Executable: m.Executable,
+		Functions:  m.Functions, Sources: m.Sources, Sinks: m.Sinks,
+	})
+}
+
+// probe has a child open the file and look for what the manifest names, unless
+// it is known what comes of that.
+func (r *Runtime) probe(ctx context.Context, path, digest string, m host.Manifest) error {
 	if r.opts.Probe == nil {
 		return nil
 	}
-	passed, reason := r.recall(digest)
+	task, err := looks(m)
+	if err != nil {
+		return err
+	}
+	passed, reason := r.recall(digest, task)
 	if passed {
 		return nil
 	}
 	if reason != "" {
-		return host.Errorf(host.ErrInvalid, "%s is in quarantine until it is replaced by another: %s", filepath.Base(path), reason)
+		return host.Errorf(host.ErrInvalid, "%s is %s: %s", filepath.Base(path), r.inQuarantine(digest), reason)
 	}
-	err := r.runProbe(ctx, path)
+	err = r.runProbe(ctx, path, task)
 	switch {
 	case err == nil:
-		r.remember(digest, passedName, "")
+		r.remember(passedName, r.passedMemo(digest, task), "")
 		return nil
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, host.ErrInvalid):
 		return err
 	}
 	// An error that the loader returned may be mended outside the file, by a
-	// library that was missing; a file that ended its loader is not tried again.
-	// What the machine did, a kill or a lack of memory or time, is not the file's
-	// doing either.
-	if e, ok := errors.AsType[*exec.ExitError](err); errors.Is(err, errLeft) || ok && e.ExitCode() != 1 && !killedByOthers(e) {
-		r.remember(digest, quarantineName, err.Error())
+	// library that was missing; a file that ended its loader, or held it for all
+	// the time it had, is not tried again: that would delay each start. A kill or
+	// a lack of memory is the machine's doing and not the file's.
+	e, ok := errors.AsType[*exec.ExitError](err)
+	if errors.Is(err, errLeft) || errors.Is(err, errHangs) || ok && e.ExitCode() != 1 && !killedByOthers(e) {
+		r.remember(quarantineName, r.memo(digest), err.Error())
+		if _, kept := r.recall(digest, task); kept != "" {
+			err = fmt.Errorf("%w; it is %s", err, r.inQuarantine(digest))
+		}
 	}
 	return host.Errorf(host.ErrInvalid, "cannot open %s: tried in a child process: %v", path, err)
 }
 
 // runProbe starts the child and waits for it.
-func (r *Runtime) runProbe(ctx context.Context, path string) error {
+func (r *Runtime) runProbe(ctx context.Context, path string, task []byte) error {
 	limited, cancel := context.WithTimeout(ctx, r.opts.ProbeTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(limited, r.opts.Probe[0], append(r.opts.Probe[1:len(r.opts.Probe):len(r.opts.Probe)], path)...)
-	var out, errOut limitedBuffer
+	out, errOut := tail{limit: answerBytes}, limitedBuffer{}
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	cmd.Env = []string{} // initialisers see nothing of ours
+	cmd.Env = loaderEnv() // initialisers see nothing else of ours
 	cmd.WaitDelay = time.Second
+	cmd.Cancel = func() error {
+		killGroup(cmd.Process.Pid)
+		return cmd.Process.Kill() // where it has no group of its own
+	}
 	dieWithParent(cmd)
 	stdin, err := cmd.StdinPipe() // open for as long as we live
 	if err != nil {
@@ -90,18 +134,23 @@ func (r *Runtime) runProbe(ctx context.Context, path string) error {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		done <- cmd.Run()
+		if err := cmd.Start(); err != nil {
+			done <- err
+			return
+		}
+		_, _ = stdin.Write(task) // a child that did not read it says so, or died
+		err := cmd.Wait()
+		killGroup(cmd.Process.Pid) // what initialisers started
+		done <- err
 	}()
 	err = <-done
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // what it started held its output
+		return symbolsOf(out.String())
 	case limited.Err() != nil:
-		return fmt.Errorf("it did not open within %v", r.opts.ProbeTimeout)
-	case err == nil && out.String() != probeOK:
-		return errLeft
-	case err == nil:
-		return nil
+		return fmt.Errorf("%w within %v", errHangs, r.opts.ProbeTimeout)
 	}
 	said := strings.TrimSpace(errOut.String())
 	if said == "" {
@@ -110,13 +159,48 @@ func (r *Runtime) runProbe(ctx context.Context, path string) error {
 	return fmt.Errorf("%w: %s", err, said)
 }
 
-// errLeft: the child ended in good order before it had opened the file.
-var errLeft = errors.New("its initialisers ended the process")
+// symbolsOf reads what a probe said: nil, ErrInvalid with what is wrong with the
+// symbols, or errLeft.
+func symbolsOf(said string) error {
+	said = "\n" + said
+	at := strings.LastIndex(said, probeMark)
+	if at < 0 {
+		return errLeft
+	}
+	line, _, _ := strings.Cut(said[at+len(probeMark):], "\n")
+	wrong, err := strconv.Unquote(line)
+	switch {
+	case err != nil:
+		return errLeft
+	case wrong != "":
+		return host.Errorf(host.ErrInvalid, "%s", wrong)
+	}
+	return nil
+}
+
+// The ends of a child that are its file's doing, beside a crash.
+var (
+	errLeft  = errors.New("its initialisers ended the process")
+	errHangs = errors.New("its initialisers did not return")
+)
 
 // killedByOthers reports an end by SIGKILL, which no file brings about.
 func killedByOthers(e *exec.ExitError) bool {
 	status, ok := e.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// loaderEnv is what the dynamic loader reads of the environment that the host was
+// started with: without it a child would refuse a file whose C libraries the host
+// finds there. It is never nil, which would be all of the environment.
+func loaderEnv() []string {
+	env := []string{}
+	for _, key := range []string{"LD_LIBRARY_PATH", "LD_PRELOAD"} {
+		if v, ok := os.LookupEnv(key); ok {
+			env = append(env, key+"="+v)
+		}
+	}
+	return env
 }
 
 // limitedBuffer keeps the first bytes written to it: a dying Go process says
@@ -127,43 +211,4 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 	const limit = 1 << 10
 	b.Buffer.Write(p[:min(len(p), max(0, limit-b.Len()))])
 	return len(p), nil
-}
-
-// What is remembered of files, by digest, in folders of StateDir.
-const (
-	passedName     = "passed"
-	quarantineName = "quarantine"
-)
-
-// recall tells what a probe of this file came to: it passed, or why not.
-func (r *Runtime) recall(digest string) (passed bool, reason string) {
-	if r.opts.StateDir == "" {
-		return false, ""
-	}
-	if b, err := os.ReadFile(filepath.Join(r.opts.StateDir, quarantineName, r.memo(digest))); err == nil {
-		return false, string(b)
-	}
-	_, err := os.Stat(filepath.Join(r.opts.StateDir, passedName, r.memo(digest)))
-	return err == nil, ""
-}
-
-// remember keeps it. What cannot be kept is found out again.
-func (r *Runtime) remember(digest, folder, text string) {
-	if r.opts.StateDir == "" {
-		return
-	}
-	dir := filepath.Join(r.opts.StateDir, folder)
-	if err := os.MkdirAll(dir, 0o700); err == nil {
-		_ = os.WriteFile(filepath.Join(dir, r.memo(digest)), []byte(text), 0o600)
-	}
-}
-
-// memo names a file's digest in this very host: another build of it may come to
-// another result.
-func (r *Runtime) memo(digest string) string {
-	self, err := r.self()
-	if err != nil || self.Build == nil {
-		return digest
-	}
-	return digest + "-" + self.Build.GoVersion + "-" + self.Build.Main.Version + fmt.Sprintf("-%d", self.Size)
 }

@@ -68,6 +68,35 @@ func resolve[T any](s symbols, symbol, word string) (func() (T, error), error) {
 	return nil, host.Errorf(host.ErrInvalid, "exported symbol %s is not type of api.%s or function that return api.%s", symbol, word, word)
 }
 
+// check looks for the symbols that the manifest names. One that is there must be
+// of the right type. A function that is not there is an error when it is called:
+// eKuiper's users install first and register the names of functions afterwards.
+// Nothing of the plugin runs.
+func (s symbols) check(m host.Manifest) error {
+	var errs []error
+	for _, named := range m.List() {
+		var found bool
+		var err error
+		switch named.Kind {
+		case host.KindFunction:
+			_, err = s.function(named.Name)
+			found = true
+		case host.KindSource:
+			make_, e := s.source(named.Name)
+			look, e2 := s.lookup(named.Name)
+			found, err = make_ != nil || look != nil, errors.Join(e, e2)
+		case host.KindSink:
+			make_, e := s.sink(named.Name)
+			found, err = make_ != nil, e
+		}
+		if err == nil && !found {
+			err = host.Errorf(host.ErrInvalid, "%s does not export %s, which a %s of this name must", m.Executable, ucFirst(named.Name), named.Kind)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // ucFirst returns the name with its first letter in upper case.
 func ucFirst(name string) string {
 	r, n := utf8.DecodeRuneInString(name)

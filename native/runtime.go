@@ -71,6 +71,7 @@ func New(o Options) *Runtime {
 	if o.StateDir != "" {
 		// What an earlier process opened is mapped nowhere any more.
 		_ = os.RemoveAll(filepath.Join(o.StateDir, "open"))
+		prune(o.StateDir)
 	}
 	return &Runtime{
 		opts: o, self: sync.OnceValues(inspect.Self), open: openPlugin,
@@ -95,7 +96,7 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.judge(ctx, path, digest)
+	f, err := r.judge(ctx, path, digest, b.Plugin.Manifest)
 	if err != nil {
 		r.unplace(path)
 		return nil, err
@@ -115,7 +116,7 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 		return nil, err
 	}
 	m := &module{rt: r, guest: g, manifest: b.Plugin.Manifest, symbols: symbols{guest: g, find: find}}
-	if err := m.check(); err != nil {
+	if err := m.symbols.check(m.manifest); err != nil {
 		return nil, errors.Join(err, g.close(ctx))
 	}
 	r.mu.Lock()
@@ -180,8 +181,9 @@ func (r *Runtime) unplace(path string) {
 	}
 }
 
-// judge reads the file and has a child open it. Nothing of it has run here.
-func (r *Runtime) judge(ctx context.Context, path, digest string) (*inspect.File, error) {
+// judge reads the file and has a child open it and look for what the manifest
+// names. Nothing of it has run here.
+func (r *Runtime) judge(ctx context.Context, path, digest string, m host.Manifest) (*inspect.File, error) {
 	self, err := r.self()
 	if err != nil {
 		return nil, fmt.Errorf("this binary cannot be read: %w", err)
@@ -193,7 +195,7 @@ func (r *Runtime) judge(ctx context.Context, path, digest string) (*inspect.File
 	if list := inspect.Differences(f, self); len(list) > 0 {
 		return nil, host.Errorf(host.ErrInvalid, "cannot open %s: %s", path, strings.Join(list, "; "))
 	}
-	return f, r.probe(ctx, path, digest)
+	return f, r.probe(ctx, path, digest, m)
 }
 
 // take opens a file that was judged, or finds it open.

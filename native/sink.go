@@ -193,6 +193,7 @@ func (s *sink) collect(fn func() error) func() error {
 		if e := s.set.Swap(nil); e != nil {
 			s.guest.log.Warn("sink set an error between writes", "sink", s.symbol.Name, "error", fmt.Sprint(*e))
 		}
+		s.ctx.forget()
 		err := fn()
 		if e := s.set.Swap(nil); err == nil && e != nil {
 			err = *e
@@ -273,10 +274,15 @@ func firstRow(rows []map[string]any) any {
 
 // decodeRow decodes a map or a list of maps from JSON. Numbers are int64 where
 // they are whole, else float64.
-func decodeRow(b []byte) (any, error) {
-	v, err := parseJSON(b)
+func decodeRow(payload []byte) (any, error) {
+	b := newBudget()
+	return b.decodeRow(payload)
+}
+
+func (b *budget) decodeRow(payload []byte) (any, error) {
+	v, err := b.parseJSON(payload)
 	if err == nil {
-		v, err = toValue(v)
+		v, err = b.convert(v, 0)
 	}
 	if err != nil {
 		return nil, host.Errorf(host.ErrInvalid, "bytes are not JSON: %v", err)

@@ -155,6 +155,7 @@ func (s *source) read() error {
 
 func (s *source) subscribe(fn func() error) error {
 	return s.guest.guard(s.symbol.Name, "Subscribe", func() error {
+		s.ctx.forget()
 		if err := fn(); err != nil {
 			return s.guest.returnedBy(s.symbol.Name, "Subscribe", err)
 		}
@@ -167,6 +168,7 @@ func (s *source) pull(fn func(time.Time)) {
 	trigger := time.Now()
 	for s.inbox.wanted(trigger) {
 		err := s.guest.guard(s.symbol.Name, "Pull", func() error {
+			s.ctx.forget()
 			fn(trigger)
 			return nil
 		})

@@ -27,38 +27,42 @@ import (
 //	errors                                         their text
 //	structs, json.Marshalers, other maps           what their JSON decodes to
 //
-// Channels, functions, complex numbers, and what nests deeper than 64 are an
-// error that names them.
-func toValue(v any) (any, error) { return convert(v, 0) }
+// Channels, functions, complex numbers, and what is beyond the bounds, see
+// budget, are an error that names them.
+func toValue(v any) (any, error) {
+	b := newBudget()
+	return b.convert(v, 0)
+}
 
-func convert(v any, depth int) (any, error) {
-	if depth > frame.MaxDepth {
-		return nil, fmt.Errorf("value nests deeper than %d", frame.MaxDepth)
+// convert makes a value that lies inside depth others, whose place has been paid.
+func (b *budget) convert(v any, depth int) (any, error) {
+	if text, ok := v.(string); ok {
+		return v, b.take(0, len(text)) // v, and not text: it is boxed already
 	}
 	switch v := v.(type) {
-	case nil, bool, int64, float64, string, time.Time:
+	case nil, bool, int64, float64, time.Time:
 		return v, nil
 	case int:
 		return int64(v), nil
 	case float32:
 		return float64(v), nil
 	case []byte:
-		return append([]byte{}, v...), nil
+		return b.bytesOf(v)
 	case []any:
-		return list(v, depth)
+		return list(b, v, depth)
 	case map[string]any:
-		return dict(v, depth)
+		return b.dict(v, depth)
 	case []map[string]any:
-		return list(v, depth)
+		return list(b, v, depth)
 	case []string:
-		return list(v, depth)
+		return list(b, v, depth)
 	case json.Number:
 		return fromNumber(v)
 	}
 	if _, plain := numberTag(v); plain != nil {
 		return fromPlain(plain), nil
 	}
-	return convertRare(v, depth)
+	return b.convertRare(v, depth)
 }
 
 // fromPlain returns an int64 where the number fits.
@@ -80,22 +84,38 @@ func fromNumber(n json.Number) (any, error) {
 	return f, nil
 }
 
-func list[T any](v []T, depth int) (any, error) {
+func (b *budget) bytesOf(v []byte) (any, error) {
+	if err := b.take(0, len(v)); err != nil {
+		return nil, err
+	}
+	return append([]byte{}, v...), nil
+}
+
+func list[T any](b *budget, v []T, depth int) (any, error) {
+	if err := b.items(len(v), depth); err != nil {
+		return nil, err
+	}
 	out := make([]any, len(v))
 	for i, item := range v {
 		var err error
-		if out[i], err = convert(item, depth+1); err != nil {
+		if out[i], err = b.convert(item, depth+1); err != nil {
 			return nil, fmt.Errorf("[%d]: %w", i, err)
 		}
 	}
 	return out, nil
 }
 
-func dict(v map[string]any, depth int) (any, error) {
+func (b *budget) dict(v map[string]any, depth int) (any, error) {
+	if err := b.items(len(v), depth); err != nil {
+		return nil, err
+	}
 	out := make(map[string]any, len(v))
 	for key, item := range v {
+		if err := b.take(0, len(key)); err != nil {
+			return nil, err
+		}
 		var err error
-		if out[key], err = convert(item, depth+1); err != nil {
+		if out[key], err = b.convert(item, depth+1); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 	}
@@ -103,16 +123,17 @@ func dict(v map[string]any, depth int) (any, error) {
 }
 
 // convertRare converts by reflection.
-func convertRare(v any, depth int) (any, error) {
+func (b *budget) convertRare(v any, depth int) (any, error) {
 	r := reflect.ValueOf(v)
 	if r.Kind() == reflect.Pointer && r.IsNil() {
 		return nil, nil
 	}
 	switch v := v.(type) {
 	case json.Marshaler:
-		return throughJSON(v, depth)
+		return b.throughJSON(v, depth)
 	case error:
-		return v.Error(), nil
+		text := v.Error()
+		return text, b.take(0, len(text))
 	}
 	switch r.Kind() {
 	case reflect.Bool:
@@ -124,40 +145,52 @@ func convertRare(v any, depth int) (any, error) {
 	case reflect.Float32, reflect.Float64:
 		return r.Float(), nil
 	case reflect.String:
-		return r.String(), nil
+		return r.String(), b.take(0, r.Len())
 	case reflect.Pointer:
-		return convert(r.Elem().Interface(), depth+1)
+		if depth >= frame.MaxDepth { // a circle of pointers
+			return nil, errDepth()
+		}
+		return b.convert(r.Elem().Interface(), depth+1)
 	case reflect.Slice, reflect.Array:
-		return reflectList(r, depth)
+		return b.reflectList(r, depth)
 	case reflect.Map:
 		if r.Type().Key().Kind() == reflect.String {
-			return reflectDict(r, depth)
+			return b.reflectDict(r, depth)
 		}
-		return throughJSON(v, depth)
+		return b.throughJSON(v, depth)
 	case reflect.Struct:
-		return throughJSON(v, depth)
+		return b.throughJSON(v, depth)
 	}
 	return nil, fmt.Errorf("found %T, which is no value: nil, bool, number, string, bytes, list, map, time or a struct", v)
 }
 
-func reflectList(r reflect.Value, depth int) (any, error) {
+func (b *budget) reflectList(r reflect.Value, depth int) (any, error) {
 	if r.Kind() == reflect.Slice && r.Type().Elem().Kind() == reflect.Uint8 {
-		return append([]byte{}, r.Bytes()...), nil
+		return b.bytesOf(r.Bytes())
+	}
+	if err := b.items(r.Len(), depth); err != nil {
+		return nil, err
 	}
 	out := make([]any, r.Len())
 	for i := range out {
 		var err error
-		if out[i], err = convert(r.Index(i).Interface(), depth+1); err != nil {
+		if out[i], err = b.convert(r.Index(i).Interface(), depth+1); err != nil {
 			return nil, fmt.Errorf("[%d]: %w", i, err)
 		}
 	}
 	return out, nil
 }
 
-func reflectDict(r reflect.Value, depth int) (any, error) {
+func (b *budget) reflectDict(r reflect.Value, depth int) (any, error) {
+	if err := b.items(r.Len(), depth); err != nil {
+		return nil, err
+	}
 	out := make(map[string]any, r.Len())
 	for it := r.MapRange(); it.Next(); {
-		v, err := convert(it.Value().Interface(), depth+1)
+		if err := b.take(0, it.Key().Len()); err != nil {
+			return nil, err
+		}
+		v, err := b.convert(it.Value().Interface(), depth+1)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", it.Key().String(), err)
 		}
@@ -167,21 +200,30 @@ func reflectDict(r reflect.Value, depth int) (any, error) {
 }
 
 // throughJSON is what eKuiper's sinks make of such a value.
-func throughJSON(v any, depth int) (any, error) {
-	b, err := json.Marshal(v)
+func (b *budget) throughJSON(v any, depth int) (any, error) {
+	left := *b // what follows is no part of the result
+	if err := left.json(reflect.ValueOf(v), depth); err != nil {
+		return nil, fmt.Errorf("%T: %w", v, err)
+	}
+	text, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("%T: %w", v, err)
 	}
-	plain, err := parseJSON(b)
+	plain, err := b.parseJSON(text)
 	if err != nil {
 		return nil, fmt.Errorf("%T: %w", v, err)
 	}
-	return convert(plain, depth)
+	return b.convert(plain, depth)
 }
 
-// parseJSON decodes with json.Number for numbers.
-func parseJSON(b []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
+// parseJSON decodes with json.Number for numbers. It spends nothing: its result
+// is for convert.
+func (b *budget) parseJSON(text []byte) (any, error) {
+	left := *b
+	if err := left.text(text); err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {

@@ -235,7 +235,7 @@ func (s *server) start(f *fields) (any, error) {
 		module: &module{guest: g, manifest: man, symbols: symbols{guest: g, find: find}},
 		state:  state, functions: map[string]host.Function{}, seats: map[host.Call]*host.Call{},
 	}
-	if err := p.check(); err != nil {
+	if err := p.symbols.check(man); err != nil {
 		return nil, err
 	}
 	aggregate := []any{}

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func startChild(m *isolated, command []string) (*child, error) {
 		exited: make(chan struct{}), dying: make(chan struct{}), gone: make(chan struct{}),
 	}
 	cmd := exec.Command(command[0], append(command[1:len(command):len(command)], m.path)...) //nolint:noctx // it outlives the call
-	cmd.Env = []string{"GOTRACEBACK=single"}                                                 // the plugin sees nothing of ours
+	cmd.Env = append(loaderEnv(), "GOTRACEBACK=single")                                      // the plugin sees nothing else of ours
 	cmd.ExtraFiles = append(cmd.ExtraFiles, file)                                            // fd 3
 	cmd.Stderr = &c.stderr
 	cmd.WaitDelay = time.Second
@@ -339,15 +340,17 @@ func (c *child) stop() {
 
 // tail keeps the last bytes written to it.
 type tail struct {
-	mu sync.Mutex
-	b  []byte
+	limit int // default tailBytes
+	mu    sync.Mutex
+	b     []byte
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.b = append(t.b, p[max(0, len(p)-tailBytes):]...)
-	if over := len(t.b) - tailBytes; over > 0 {
+	limit := cmp.Or(t.limit, tailBytes)
+	t.b = append(t.b, p[max(0, len(p)-limit):]...)
+	if over := len(t.b) - limit; over > 0 {
 		t.b = append(t.b[:0], t.b[over:]...)
 	}
 	return len(p), nil

@@ -7,29 +7,41 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 // TestCyclesLeaveNothing installs and deletes over and over: descriptors, threads
 // and files are in the end what they were, and memory does not grow by the cycle.
-// The code of native plugins stays mapped: Go cannot unload it.
+// The code of native plugins stays mapped: Go cannot unload it. VANTH_CYCLES is
+// how many cycles of each.
 func TestCyclesLeaveNothing(t *testing.T) {
 	t.Run("wasm", func(t *testing.T) {
-		cycles(t, startServe(t, t.TempDir()), "wasm", 1000, versioned)
+		cycles(t, func() *process { return startServe(t, t.TempDir()) }, "wasm", asked(1000), versioned)
 	})
 	t.Run("native", func(t *testing.T) {
 		nativeBinary(t)
-		p, _ := startNative(t, t.TempDir())
 		same := versionedSo(t, "alfa", 1)
-		cycles(t, p, "functions", 100, func(testing.TB, string, int) []byte { return same })
+		start := func() *process {
+			p, _ := startNative(t, t.TempDir())
+			return p
+		}
+		cycles(t, start, "functions", asked(100), func(testing.TB, string, int) []byte { return same })
 	})
 }
 
-func cycles(t *testing.T, p *process, class string, n int, body func(testing.TB, string, int) []byte) {
-	c := newPeer(p.address)
-	defer c.close()
-	cycle := func(i int) {
+// asked is VANTH_CYCLES, or n.
+func asked(n int) int {
+	if m, err := strconv.Atoi(os.Getenv("VANTH_CYCLES")); err == nil && m > 0 {
+		return m
+	}
+	return n
+}
+
+func cycles(t *testing.T, start func() *process, class string, n int, body func(testing.TB, string, int) []byte) {
+	cycle := func(c *peer, i int) {
 		if status, text, err := c.do("POST", "/plugins/"+class+"?name=alfa", body(t, "alfa", i)); err != nil || status != http.StatusCreated {
 			t.Fatal(status, text, err)
 		}
@@ -40,12 +52,17 @@ func cycles(t *testing.T, p *process, class string, n int, body func(testing.TB,
 			t.Fatal(status, text, err)
 		}
 	}
+	young, p := start(), start()
+	c, other := newPeer(p.address), newPeer(young.address)
+	defer c.close()
+	defer other.close()
+	cycle(other, 1)
 	for i := range n / 5 { // what grows once may grow
-		cycle(i + 1)
+		cycle(c, i+1)
 	}
 	before := footprint(t, p)
 	for i := range n {
-		cycle(i + 1)
+		cycle(c, i+1)
 	}
 	after := footprint(t, p)
 	t.Logf("before %+v, after %+v", before, after)
@@ -58,12 +75,25 @@ func cycles(t *testing.T, p *process, class string, n int, body func(testing.TB,
 	if after.files > before.files {
 		t.Errorf("files are left: %+v became %+v", before, after)
 	}
+	few, many := goroutines(t, young), goroutines(t, p)
+	t.Logf("%d goroutines after 1 cycle, %d after %d", few, many, n+n/5)
+	if few == 0 || many > few+4 {
+		t.Errorf("goroutines are left: %d became %d\n%s", few, many, p.log)
+	}
 }
 
-type use struct{ fds, threads, rss, files int }
+// goroutines ends a host, which tells all that it has then.
+func goroutines(t *testing.T, p *process) int {
+	t.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+	p.wait(t)
+	return strings.Count(p.log.String(), "\ngoroutine ")
+}
 
-// footprint is what a host holds: memory in KiB, files below its bundles and
-// temporary folder.
+// use is what a host holds: memory in KiB, in all, of its own (anonymous), and
+// of the code and data of plugins; files that it wrote.
+type use struct{ fds, threads, rss, own, plugins, files int }
+
 func footprint(t *testing.T, p *process) (u use) {
 	t.Helper()
 	pid := fmt.Sprint(p.cmd.Process.Pid)
@@ -80,10 +110,38 @@ func footprint(t *testing.T, p *process) (u use) {
 		fmt.Sscanf(line, "Threads: %d", &u.threads)
 		fmt.Sscanf(line, "VmRSS: %d", &u.rss)
 	}
+	u.own, u.plugins = resident(t, pid)
 	home := p.cmd.Args[3]
-	for _, pattern := range []string{"data/tmp/*", "data/bundles/*/*", "etc/*/*"} {
+	for _, pattern := range []string{"data/tmp/*", "data/bundles/*/*", "data/native/*/*", "etc/*/*"} {
 		found, _ := filepath.Glob(filepath.Join(home, pattern))
 		u.files += len(found)
 	}
 	return u
+}
+
+// resident tells what is resident of no file, and of .so files that Go opened.
+func resident(t *testing.T, pid string) (own, plugins int) {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/" + pid + "/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file string
+	for line := range strings.Lines(string(maps)) {
+		if f := strings.Fields(line); len(f) >= 5 && strings.Contains(f[0], "-") {
+			file = strings.Join(f[5:], " ")
+			continue
+		}
+		var n int
+		if _, err := fmt.Sscanf(line, "Rss: %d", &n); err != nil {
+			continue
+		}
+		switch {
+		case strings.Contains(file, "/native/open/"):
+			plugins += n
+		case file == "" || strings.HasPrefix(file, "["):
+			own += n
+		}
+	}
+	return own, plugins
 }

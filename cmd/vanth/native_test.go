@@ -186,37 +186,6 @@ func TestNativeMismatches(t *testing.T) {
 	}
 }
 
-// TestNativeProbeDiesWithItsHost: a probe that hangs does not outlive a host
-// that is killed.
-func TestNativeProbeDiesWithItsHost(t *testing.T) {
-	home, functions := nativeHome(t)
-	path := nativeBinary(t)
-	file := filepath.Join(functions, "Hangs.so")
-	buildSo(t, file, "example.org/hangs", so("Hangs", `return 1, true`, `func init() { for { } }`), "-trimpath")
-	p := launchBinary(t, path, "serve", "--home", home, "--listen", "127.0.0.1:0")
-	probes := func() (pids []string) {
-		list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, f := range list {
-			if b, _ := os.ReadFile(f); bytes.Contains(b, []byte(probeCommand+"\x00"+home)) {
-				pids = append(pids, filepath.Base(filepath.Dir(f)))
-			}
-		}
-		return pids
-	}
-	for deadline := time.Now().Add(20 * time.Second); len(probes()) == 0; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no probe was started\n%s", p.log)
-		}
-	}
-	_ = p.cmd.Process.Kill()
-	<-p.ended
-	for deadline := time.Now().Add(time.Second); len(probes()) > 0; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("probes %v outlive their host", probes())
-		}
-	}
-}
-
 // TestNativeWithoutCgo: a build without cgo lists such plugins with what to do.
 func TestNativeWithoutCgo(t *testing.T) {
 	home, functions := nativeHome(t)
