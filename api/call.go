@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/vanth-io/vanth/host"
 )
@@ -37,13 +38,36 @@ func (s *Server) appendCall(dst []byte, f *host.Handle, args []any) ([]byte, err
 		if gone(err) {
 			s.handles.forget()
 		}
-		return dst, err
+		return dst, s.absent(f, err)
 	}
 	out, err := appendResult(append(dst, `{"result":`...), v)
 	if err != nil {
 		return dst, err
 	}
 	return append(out, '}'), nil
+}
+
+// absent says which names are registered when f is one of them and the .so file
+// does not export it. Other errors it returns as they are. The words tell it:
+// nothing else comes out of a plugin's own process.
+func (s *Server) absent(f *host.Handle, err error) error {
+	if !errors.Is(err, host.ErrUnavailable) || !strings.Contains(err.Error(), " does not export ") {
+		return err
+	}
+	desc, e := s.host.FunctionNamed(f.Name())
+	if e != nil {
+		return err
+	}
+	p, e := s.host.Get(desc.Plugin)
+	if e != nil {
+		return err
+	}
+	const shown = 16
+	names, more := p.Manifest.Functions, ""
+	if len(names) > shown {
+		names, more = names[:shown], ", ..."
+	}
+	return failf(problemAbsent, "%v; registered are %s%s", err, strings.Join(names, ", "), more)
 }
 
 // exec runs f until the server's calls are cancelled or the ceiling is reached.

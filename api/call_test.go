@@ -172,3 +172,17 @@ func TestCallFollowsPlugin(t *testing.T) {
 		t.Errorf("removed past the API: found %d", s)
 	}
 }
+
+// A name that was registered and is not exported says which names are, and where
+// to set them: installing another version would not help.
+func TestCallOfAbsentFunction(t *testing.T) {
+	k := newKit(t, api.Options{})
+	k.install("kit", "absent", "echo", "broken")
+	const want = "wasm/kit: function absent: Kit.so does not export Absent: register the names of its functions; " +
+		"registered are absent, echo, broken; POST /plugins/functions/{name}/register sets the names that the .so file exports"
+	k.do("POST", "/functions/absent/call", `{"args":[]}`).want(t, 503, js, ours(6018, want))
+	k.do("POST", "/functions/absent/batch", `[]`, "Content-Type", nd).want(t, 200, nd, ours(6018, want))
+	if r := k.do("POST", "/functions/broken/call", `{"args":[]}`); !strings.Contains(r.body, "6008") || !strings.Contains(r.body, "install a version that works") {
+		t.Errorf("found %s", r.body)
+	}
+}

@@ -6,11 +6,11 @@
 // The gate accepts a connection or turns it away. fasthttp reads the header
 // under [Options.HeaderTimeout] and hands over a body that is still a stream.
 // serve finds the route in the one table (routes.go), looks whether the server
-// is closing, checks the token and the origin, and runs the handler. A handler
-// returns an error instead of writing one; errors.go decides its status, code
-// and advice, in one place. Whatever the handler left of the body is read up
-// to a bound, or the connection ends with the answer: the next request never
-// begins inside the last one's body.
+// is closing, checks the name it was called by, the token and the origin, and
+// runs the handler. A handler returns an error instead of writing one;
+// errors.go decides its status, code and advice, in one place. Whatever the
+// handler left of the body is read up to a bound, or the connection ends with
+// the answer: the next request never begins inside the last one's body.
 //
 // # What holds
 //
@@ -20,14 +20,15 @@
 //     a *fasthttp.RequestCtx as a context: calls get the server's own, which
 //     ends when Close has waited long enough.
 //   - A panic of a handler, or of plugin code below it, is the answer 500 of
-//     that request.
+//     that request. So is the end of its goroutine where the answer can still be
+//     given; else the connection ends.
 //   - Every answer carries X-Content-Type-Options: nosniff. There are no CORS
 //     headers, and a request by which a page of another origin would change
 //     something is refused.
 //
 // # What it may import
 //
-// The standard library, fasthttp, the JWT library and package host.
+// The standard library, fasthttp, the JWT library, minisign and package host.
 //
 // # How it lives and dies
 //

@@ -37,6 +37,8 @@ const (
 	problemOrigin
 	problemResult
 	problemInterrupted
+	problemHost
+	problemAbsent
 )
 
 // answers is the one table of statuses. Codes are part of the API: a code is
@@ -62,6 +64,8 @@ var answers = [...]struct {
 	problemOrigin:      {403, 6014, "call from the same origin, or from outside a browser"},
 	problemResult:      {500, 6015, "the function would have to return a value that JSON can carry"},
 	problemInterrupted: {503, 6016, "the plugin was replaced or removed meanwhile: retry if running it twice does no harm"},
+	problemHost:        {403, 6017, "call it by localhost, 127.0.0.1 or [::1], or list the name under basic.allowedHosts"},
+	problemAbsent:      {503, 6018, "POST /plugins/functions/{name}/register sets the names that the .so file exports"},
 }
 
 // failure is an error whose kind is already known.
@@ -176,8 +180,18 @@ func (s *Server) refuse(r *request, err error) {
 
 // fullAnswer is what a connection beyond the limit hears.
 func fullAnswer(limit int) []byte {
-	body := append(appendError(nil, answers[problemBusy].code,
-		fmt.Sprintf("found %d open connections, which is the limit; retry after 1 s", limit)), '\n')
-	return fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"+
-		"X-Content-Type-Options: nosniff\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", contentJSON, len(body), body)
+	return lastAnswer("503 Service Unavailable\r\nRetry-After: 1", problemBusy,
+		fmt.Sprintf("found %d open connections, which is the limit; retry after 1 s", limit))
+}
+
+// goneAnswer is what is heard of a handler that ended its goroutine.
+func goneAnswer() []byte {
+	return lastAnswer("500 Internal Server Error", problemInternal, "the plugin ended the goroutine of the call")
+}
+
+// lastAnswer is an answer past fasthttp, after which the connection ends.
+func lastAnswer(status string, p problem, text string) []byte {
+	body := append(appendError(nil, answers[p].code, text), '\n')
+	return fmt.Appendf(nil, "HTTP/1.1 %s\r\nConnection: close\r\n"+
+		"X-Content-Type-Options: nosniff\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", status, contentJSON, len(body), body)
 }

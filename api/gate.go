@@ -37,6 +37,9 @@ func newGate(limit int) *gate {
 // listen takes over a listener. After close it is closed at once.
 func (g *gate) listen(ln net.Listener, plain bool) (*listener, error) {
 	l := &listener{Listener: ln, gate: g, plain: plain}
+	if a, ok := ln.Addr().(*net.TCPAddr); ok {
+		l.local = a.IP.IsLoopback()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -99,13 +102,13 @@ func (g *gate) settle() {
 }
 
 // admit counts a connection; false when there are too many or the gate closed.
-func (g *gate) admit(nc net.Conn) (c *conn, full bool) {
+func (g *gate) admit(nc net.Conn, local bool) (c *conn, full bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed || len(g.conns) >= g.max {
 		return nil, !g.closed
 	}
-	c = &conn{Conn: nc, gate: g}
+	c = &conn{Conn: nc, gate: g, local: local}
 	g.conns[c] = struct{}{}
 	return c, false
 }
@@ -122,6 +125,7 @@ type listener struct {
 	net.Listener
 	gate  *gate
 	plain bool // not TLS: a connection too many can be told so
+	local bool // TCP that only this machine reaches
 	once  sync.Once
 	err   error
 }
@@ -148,7 +152,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		c, full := l.gate.admit(nc)
+		c, full := l.gate.admit(nc, l.local)
 		if c != nil {
 			return c, nil
 		}
@@ -164,6 +168,8 @@ func (l *listener) Accept() (net.Conn, error) {
 type conn struct {
 	net.Conn
 	gate  *gate
+	local bool        // TCP that only this machine reaches
+	host  string      // the last Host that was accepted; for addressed alone
 	heard atomic.Bool // it sent something
 	once  sync.Once
 }

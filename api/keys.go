@@ -51,25 +51,25 @@ func openKeys(dir string) (*keys, error) {
 
 func (k *keys) close() { k.root.Close() }
 
-// check judges the Authorization header; "" is a yes, everything else
-// eKuiper's sentence. A "Bearer " before the token is accepted, which eKuiper
-// does not do.
-func (k *keys) check(header []byte) string {
+// check judges the Authorization header; a refusal of "" is a yes, everything
+// else eKuiper's sentence. A "Bearer " before the token is accepted, which
+// eKuiper does not do.
+func (k *keys) check(header []byte) (issuer, refusal string) {
 	token := string(header)
 	if scheme, rest, _ := strings.Cut(token, " "); strings.EqualFold(scheme, "Bearer") {
 		token = strings.TrimLeft(rest, " ")
 	}
 	if token == "" {
-		return "missing_token"
+		return "", "missing_token"
 	}
 	var claims jwt.RegisteredClaims
 	if _, err := k.parser.ParseWithClaims(token, &claims, k.find); err != nil {
-		return "validate token error: " + err.Error()
+		return "", "validate token error: " + err.Error()
 	}
 	if !slices.Contains(claims.Audience, audience) {
-		return fmt.Sprintf("audience field should contain %s, but got %s", audience, []string(claims.Audience))
+		return "", fmt.Sprintf("audience field should contain %s, but got %s", audience, []string(claims.Audience))
 	}
-	return ""
+	return claims.Issuer, ""
 }
 
 // find returns the key of a token's issuer. The issuer is compared with the

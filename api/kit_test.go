@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +105,8 @@ func funcs() map[string]body {
 		"odd":    func(context.Context, []any) (any, error) { return struct{}{}, nil },
 		"value":  func(context.Context, []any) (any, error) { return []any{errors.New("cell")}, nil },
 		"panics": func(context.Context, []any) (any, error) { panic("plugin code") },
+		"vanish": func(context.Context, []any) (any, error) { runtime.Goexit(); return nil, nil },
+		"absent": failing(host.Errorf(host.ErrUnavailable, "wasm/kit: function absent: Kit.so does not export Absent: register the names of its functions")),
 		"fail":   failing(guest(host.FaultReturned, "usage", "said \"so\"", "no luck")),
 		"io":     failing(guest(host.FaultReturned, "io", "", "line is down")),
 		"trap":   failing(guest(host.FaultTrap, "", "", "unreachable")),
@@ -198,10 +201,14 @@ func newKitUnder(t testing.TB, home string, policy host.InstallPolicy, o api.Opt
 	if err != nil {
 		t.Fatal(err)
 	}
+	if o.AllowedHosts == nil {
+		o.AllowedHosts = []string{"x"} // the Host of requests that are written by hand
+	}
 	srv, err := api.New(h, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	api.Loopback(srv)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,8 @@ func appendName(dst []byte, p *host.Plugin) []byte { return appendString(dst, p.
 // order of the alphabet, then ours where there is something to say.
 func appendNative(dst []byte, p *host.Plugin) []byte {
 	dst = append(dst, '{')
-	if p.ID.Class == host.ClassFunctions && listed(&p.Manifest) {
+	// A list of one function that is called like its plugin is a list too.
+	if p.ID.Class == host.ClassFunctions && p.Manifest.Listed {
 		dst = appendNames(dst, "functions", p.Manifest.Functions)
 	}
 	dst = appendField(dst, "name", p.ID.Name)
@@ -54,14 +55,6 @@ func appendNative(dst []byte, p *host.Plugin) []byte {
 		dst = appendField(dst, "status", "waiting")
 	}
 	return append(dst, '}')
-}
-
-// listed reports whether a plugin has a list of functions. A .so file without
-// one is taken for one function of the plugin's own name, and eKuiper then
-// shows none.
-func listed(m *host.Manifest) bool {
-	own := m.Language == host.LanguageNative && len(m.Functions) == 1 && m.Functions[0] == m.Name
-	return len(m.Functions) > 0 && !own
 }
 
 // clash is the sentence for a name that another plugin has. eKuiper's ends

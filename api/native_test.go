@@ -364,3 +364,23 @@ func TestPrebuild(t *testing.T) {
 		}
 	}
 }
+
+// A list that names nothing but the plugin is shown as any other: eKuiper shows what
+// was registered, contract 1.3 and 2.5.
+func TestNativeListOfItsOwnName(t *testing.T) {
+	k := newKit(t, api.Options{})
+	site := packages(t, map[string][]byte{"solo.zip": so(t, "solo", "ok")})
+	const all, one = "/plugins/functions", "/plugins/functions/solo"
+	file := `"file":"` + site + `/solo.zip"`
+	bare, listed := `{"name":"solo","version":""}`, `{"functions":["solo"],"name":"solo","version":""}`
+	k.steps(t, []step{
+		{"without a list", "POST", all, `{"name":"solo",` + file + `}`, 201, text, `functions plugin solo is created`},
+		{"shows none", "GET", one, "", 200, js, bare},
+		{"register", "POST", one + "/register", `{"functions":["solo"]}`, 200, text, `function plugin solo function list is registered`},
+		{"shows it", "GET", one, "", 200, js, listed},
+		{"update without", "PUT", one, `{` + file + `}`, 200, text, `plugin solo is updated` + restart},
+		{"shows none again", "GET", one, "", 200, js, bare},
+		{"update with", "PUT", one, `{"functions":["solo"],` + file + `}`, 200, text, `plugin solo is updated` + restart},
+		{"shows it again", "GET", one, "", 200, js, listed},
+	})
+}

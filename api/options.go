@@ -57,12 +57,23 @@ type Options struct {
 	// sockets speak HTTPS only.
 	CertFile, KeyFile string
 
+	// AllowedHosts are the names, beside those of loopback, by which requests may
+	// call the host on a loopback listener when Auth is nil: others come from
+	// pages whose names were made to stand for this machine, and get 403.
+	AllowedHosts []string
+	// Audit logs each request that changes the host, at level info: method, path,
+	// status, remote address and the issuer of its token.
+	Audit bool
+
 	// Log takes what no client is there to hear. Default: nowhere.
 	Log *slog.Logger
-	// PluginHosts are the download sites of prebuilt plugins, as a comma list;
-	// the first one counts, and "," names none. Default
-	// https://packages.emqx.io.
+	// PluginHosts are the download sites of prebuilt plugins, as a comma list; of
+	// those that have the same plugin the first one counts, and "," names none.
+	// Default https://packages.emqx.io.
 	PluginHosts string
+	// PluginKeys are public keys of minisign, in base64. With any, a download site
+	// counts only by an index that is signed with one of them.
+	PluginKeys []string
 
 	// Stop is called once, StopDelay after a request that asks for it was
 	// answered: with 0 for /stop, with 100 for a deletion with stop=1. The
@@ -94,6 +105,11 @@ func (o *Options) fill() {
 	if o.Stop == nil {
 		o.Stop = func(int) {}
 	}
+	names := make([]string, len(o.AllowedHosts))
+	for i, h := range o.AllowedHosts {
+		names[i] = hostName(h)
+	}
+	o.AllowedHosts = names
 	if o.PluginHosts == "" {
 		o.PluginHosts = "https://packages.emqx.io"
 	}

@@ -43,6 +43,9 @@ func (c class) request(s *Server, r *request, name string) (host.Request, error)
 		if err = r.body.limit(s.opts.MaxBody); err == nil {
 			req, err = c.decode(&r.body)
 		}
+		if req.SHA256 == "" {
+			req.SHA256 = s.sites.digest(req.URL)
+		}
 	}
 	req.ID.Class = c.name
 	if c.name != host.ClassFunctions {

@@ -22,6 +22,9 @@ type request struct {
 	name  []byte // of the path, decoded; valid while the handler runs
 	body  body
 	kept  bool // something else gives it back
+	// returned: its handler returned, and neither panicked nor ended its goroutine.
+	returned bool
+	issuer   string // of its token; "" without
 
 	in   []byte // the body, where it is read whole
 	out  []byte

@@ -21,6 +21,7 @@ const (
 	open    trait = 1 << iota // answered without a token
 	safe                      // changes nothing, so pages of other origins may ask for it
 	ekuiper                   // answers errors as eKuiper does, as text/plain
+	runs                      // runs a function, and changes nothing of the host
 )
 
 func (r *route) is(t trait) bool { return r.traits&t != 0 }
@@ -37,8 +38,8 @@ func routes() []route {
 
 		{"GET", "/functions", listFunctions, "every function with its state", safe},
 		{"GET", "/functions/{name}", describeFunction, "one function with its state", safe},
-		{"POST", "/functions/{name}/call", call, "call a function", 0},
-		{"POST", "/functions/{name}/batch", batch, "call a function for many rows", 0},
+		{"POST", "/functions/{name}/call", call, "call a function", runs},
+		{"POST", "/functions/{name}/batch", batch, "call a function for many rows", runs},
 
 		{"GET", "/plugins/udfs", listUDFs, "the names of the functions of functions plugins", safe | ekuiper},
 		{"GET", "/plugins/udfs/{name}", describeUDF, "which functions plugin has a function", safe | ekuiper},
@@ -84,7 +85,7 @@ func (c class) routes() []route {
 		{"DELETE", one, c.remove, "remove a " + c.words.one, ekuiper},
 	}
 	if c.native {
-		list = append(list, route{"GET", all + "/prebuild", c.prebuild, "where eKuiper's builds of " + c.words.one + "s can be had", safe | ekuiper})
+		list = append(list, route{"GET", all + "/prebuild", c.prebuild, "where builds of " + c.words.one + "s can be had", safe | ekuiper})
 	}
 	if c.name == host.ClassFunctions {
 		list = append(list, route{"POST", one + "/register", c.register, "set the functions of a " + c.words.one, ekuiper})

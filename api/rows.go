@@ -88,7 +88,7 @@ func (b *rows) fill() {
 		}
 	}
 	b.r.out, b.part = out, out
-	if b.conn != nil && !b.ended {
+	if !b.ended {
 		// The next part has the time to itself.
 		_ = b.conn.SetWriteDeadline(time.Now().Add(b.server.opts.WriteTimeout))
 	}
@@ -96,9 +96,16 @@ func (b *rows) fill() {
 
 // answer appends the result of one row, or its error.
 func (b *rows) answer(dst, row []byte) (out []byte) {
-	mark := len(dst)
+	mark, returned := len(dst), false
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if p == nil && !returned {
+			// The answer has begun: an end that is too early is all that can be said.
+			b.server.opts.Log.Error("call ended its goroutine", "function", b.f.Name())
+			_ = b.conn.Close()
+			return
+		}
+		if p != nil {
 			b.server.opts.Log.Error("call panicked", "function", b.f.Name(), "panic", p, "stack", string(debug.Stack()))
 			out = appendError(dst[:mark], answers[problemInternal].code, "internal error: it was logged")
 		}
@@ -106,9 +113,11 @@ func (b *rows) answer(dst, row []byte) (out []byte) {
 	var err error
 	b.r.args, err = decodeRow(b.r.args[:0], row, b.f.Signature())
 	if err == nil {
-		if out, err = b.server.appendCall(dst, b.f, b.r.args); err == nil {
-			return out
-		}
+		out, err = b.server.appendCall(dst, b.f, b.r.args)
+	}
+	returned = true
+	if err == nil {
+		return out
 	}
 	p := judge(err)
 	return appendError(dst, answers[p].code, explain(p, err))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"runtime/debug"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -16,7 +17,13 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	r.begin(ctx)
 	ctx.Response.Header.SetCanonical(strNosniff, strNosniffValue)
 	defer s.finish(r)
+	s.answer(r)
+	r.returned = true
+}
 
+// answer finds the route and runs its handler.
+func (s *Server) answer(r *request) {
+	ctx := r.ctx
 	res, name := s.table.find(ctx.URI().PathOriginal())
 	if res == nil {
 		_ = r.text(fasthttp.StatusNotFound, "404 page not found\n")
@@ -43,8 +50,13 @@ func (s *Server) admit(r *request) bool {
 		s.refuse(r, &failure{problemClosing, "the server is closing"})
 		return false
 	}
+	if s.keys == nil && !s.addressed(r.ctx) {
+		s.refuse(r, failf(problemHost, "Host: found %.64q on a listener of this machine alone", r.ctx.Request.Header.Host()))
+		return false
+	}
 	if s.keys != nil && !r.route.is(open) {
-		if text := s.keys.check(r.ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)); text != "" {
+		var text string
+		if r.issuer, text = s.keys.check(r.ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)); text != "" {
 			r.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, "Bearer")
 			_ = r.text(fasthttp.StatusUnauthorized, text+"\n")
 			return false
@@ -75,7 +87,12 @@ func foreign(ctx *fasthttp.RequestCtx) bool {
 // finish ends a request: after a panic with an answer, and always with a
 // connection that stands at the next request or is closed.
 func (s *Server) finish(r *request) {
-	if p := recover(); p != nil {
+	p := recover()
+	if p == nil && !r.returned {
+		s.abandon(r)
+		return
+	}
+	if p != nil {
 		s.opts.Log.Error("handler panicked", "path", string(r.ctx.Path()), "panic", p, "stack", string(debug.Stack()))
 		r.ctx.Response.Reset()
 		r.ctx.Response.Header.SetCanonical(strNosniff, strNosniffValue)
@@ -86,10 +103,28 @@ func (s *Server) finish(r *request) {
 	if !r.body.drain() {
 		r.ctx.SetConnectionClose()
 	}
+	s.audit(r)
 	if !r.kept {
 		r.reset()
 		s.requests.Put(r)
 	}
+}
+
+// abandon ends the connection of a handler whose goroutine ends under it, since
+// plugin code called runtime.Goexit: fasthttp, which runs on that goroutine, will
+// neither write nor close any more. The first request of a connection is
+// answered. Before a later one, answers to requests sent ahead may still wait in
+// fasthttp's buffer, and this one would be taken for theirs.
+func (s *Server) abandon(r *request) {
+	s.opts.Log.Error("handler ended its goroutine", "path", string(r.ctx.Path()))
+	r.ctx.Response.SetStatusCode(fasthttp.StatusInternalServerError)
+	s.audit(r)
+	conn := r.ctx.Conn()
+	if r.ctx.ConnRequestNum() == 1 {
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = conn.Write(goneAnswer())
+	}
+	_ = conn.Close()
 }
 
 // malformed answers what never became a request.

@@ -21,6 +21,7 @@ type Server struct {
 	opts  Options
 	host  Host
 	start time.Time
+	cpu   time.Duration // processor time of the process at start
 	table table
 	keys  *keys       // nil: no tokens are demanded
 	tls   *tls.Config // nil: plain HTTP
@@ -33,6 +34,7 @@ type Server struct {
 	calls  context.Context
 	cancel context.CancelFunc
 
+	sites     *sites
 	handles   handles
 	deletions deletions
 	requests  sync.Pool // *request
@@ -45,15 +47,19 @@ type Server struct {
 	stopping *time.Timer // runs Options.Stop; nil before it is asked for
 }
 
-// New makes a server for h. It fails when the key folder or the certificate
-// cannot be read.
+// New makes a server for h. It fails when the key folder, the certificate or a
+// plugin key cannot be read.
 func New(h Host, o Options) (*Server, error) {
 	o.fill()
 	s := &Server{opts: o, host: h, start: time.Now(), gate: newGate(o.MaxConns)}
+	s.cpu, _ = cpuTime()
 	s.table = newTable(routes())
 	s.requests.New = func() any { return new(request) }
 	var err error
 	if s.tls, err = o.tls(); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	if s.sites, err = newSites(o.PluginHosts, o.PluginKeys, o.Log); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
 	if o.Auth != nil {
@@ -67,8 +73,9 @@ func New(h Host, o Options) (*Server, error) {
 		ErrorHandler:   s.malformed,
 		HeaderReceived: s.headerReceived,
 		Logger:         logger{o.Log},
-		// The gate bounds connections; fasthttp's own limit must not come first.
-		Concurrency:                  o.MaxConns + 1,
+		// The gate bounds connections; fasthttp's own limit must not come first. It
+		// counts the workers that plugin code ended for ever.
+		Concurrency:                  1 << 30,
 		ReadBufferSize:               maxHeader,
 		ReadTimeout:                  o.HeaderTimeout,
 		WriteTimeout:                 o.WriteTimeout,

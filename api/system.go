@@ -5,20 +5,26 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
-// root answers with eKuiper's keys. Memory is in bytes, as a string; the
-// content type is what eKuiper's answer is taken for.
+// root answers with eKuiper's keys. Memory is in bytes, as a string, and the
+// processor's share is that since the server was made; the content type is what
+// eKuiper's answer is taken for.
 func root(s *Server, r *request) error {
 	dst := append(r.out[:0], '{')
 	dst = appendField(dst, "version", s.opts.Version)
 	dst = appendField(dst, "os", runtime.GOOS)
 	dst = appendField(dst, "arch", runtime.GOARCH)
 	dst = appendKey(dst, "upTimeSeconds")
-	dst = strconv.AppendInt(dst, int64(time.Since(s.start)/time.Second), 10)
+	up := time.Since(s.start)
+	dst = strconv.AppendInt(dst, int64(up/time.Second), 10)
+	if used, ok := cpuTime(); ok {
+		dst = appendField(dst, "cpuUsage", cpuShare(used-s.cpu, up))
+	}
 	if used := memoryUsed(); used > 0 {
 		dst = appendField(dst, "memoryUsed", strconv.FormatInt(used, 10))
 	}
@@ -26,6 +32,24 @@ func root(s *Server, r *request) error {
 	r.out = append(dst, '}')
 	r.write(fasthttp.StatusOK, contentText, r.out)
 	return nil
+}
+
+// cpuTime is the processor time of this process; false where it is not known.
+func cpuTime() (time.Duration, bool) {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0, false
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), true
+}
+
+// cpuShare is processor time over time as eKuiper writes it: of one core, so that
+// two that are busy are 200.00%.
+func cpuShare(used, up time.Duration) string {
+	if up <= 0 {
+		return "0.00%"
+	}
+	return strconv.FormatFloat(100*float64(used)/float64(up), 'f', 2, 64) + "%"
 }
 
 // memoryUsed is the resident memory of this process; 0 where it is not known.

@@ -232,13 +232,17 @@ func (h *Host) admit(ctx context.Context, c *candidate) {
 	if c.entry == nil {
 		h.opts.Log.Error("plugin does not run", "plugin", id.String(), "err", c.plugin.Err)
 		names := c.record.Functions
+		listed := len(names) > 0 || c.plugin.Manifest.Listed
 		if len(names) == 0 {
 			names = c.plugin.Manifest.Functions
+		}
+		if len(names) == 0 && id.Class == ClassFunctions {
+			names = []string{id.Name} // what a .so file without a list is taken for
 		}
 		if slices.ContainsFunc(names, func(n string) bool { return CheckName(n) != nil }) {
 			names = nil
 		}
-		c.plugin.Manifest.Functions = names
+		c.plugin.Manifest.Functions, c.plugin.Manifest.Listed = names, listed && len(names) > 0
 		// Its names stay reserved, unless another plugin has them.
 		symbols := make([]Symbol, len(names))
 		for i, n := range names {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ import (
 // will be overwritten, before the first file is touched, and is removed after
 // the commit. One that is found at the start is undone, unless its operation
 // was committed; one of a removal that was committed is finished.
+//
+// Everything goes through an os.Root on etc/: operators put links there, and a
+// plugin is not to write, or to have removed, what stands elsewhere.
 
 // journal is an operation on configuration files.
 type journal struct {
@@ -108,20 +112,40 @@ func (in *installation) config(context.Context) error {
 			in.h.opts.Log.Error("configuration files are not as they were; it is tried again at the next start", "plugin", in.req.ID.String(), "err", err)
 		}
 	})
+	root, err := in.h.paths.openEtc()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	for _, f := range j.Files {
-		if err := copyFile(filepath.Join(in.plugin.Dir, f.From), filepath.Join(in.h.paths.etc, f.To), f.mode()); err != nil {
+		if err := writeConfig(root, filepath.Join(in.plugin.Dir, f.From), f.To, f.mode()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// openEtc opens etc/, which is made when it is missing.
+func (p paths) openEtc() (*os.Root, error) {
+	if err := os.MkdirAll(p.etc, 0o755); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(p.etc)
+}
+
 // backUp copies what will be overwritten, and writes the journal.
 func (h *Host) backUp(dir string, j *journal) error {
+	root, err := h.paths.openEtc()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	for i := range j.Files {
 		f := &j.Files[i]
-		to := filepath.Join(h.paths.etc, f.To)
-		info, err := os.Stat(to)
+		if link, there := linkOn(root, f.To); there {
+			return invalid("the bundle brings the file etc/%s, where etc/%s is a link: put a folder in its place, or a file", f.To, link)
+		}
+		info, err := root.Lstat(f.To)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
@@ -130,12 +154,33 @@ func (h *Host) backUp(dir string, j *journal) error {
 		case !info.Mode().IsRegular():
 			return invalid("the bundle brings the file etc/%s, where a %s is", f.To, info.Mode().Type())
 		}
-		if err := copyFile(to, filepath.Join(dir, fmt.Sprint(i)), 0o600); err != nil {
+		b, err := root.ReadFile(f.To)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), b, 0o600); err != nil {
 			return err
 		}
 		f.Was, f.Mode = true, info.Mode().Perm()
 	}
 	return writeJournal(dir, *j)
+}
+
+// linkOn returns the first link on the way to a file, or the file itself when it
+// is one. Links are refused also where they stay below etc/: they could lead to
+// the keys of tokens, and a link that was overwritten cannot be put back.
+func linkOn(root *os.Root, file string) (link string, there bool) {
+	for i, c := range file + "/" {
+		if c != filepath.Separator {
+			continue
+		}
+		if info, err := root.Lstat(file[:i]); err != nil {
+			return "", false // nothing is there, nor below
+		} else if info.Mode().Type() == fs.ModeSymlink {
+			return file[:i], true
+		}
+	}
+	return "", false
 }
 
 // mode is that of the file that was there before; secrets stay so.
@@ -172,12 +217,16 @@ func (in *installation) dropJournal() {
 
 // undoConfig puts back what was there before, and ends the operation.
 func (h *Host) undoConfig(dir string, j journal) error {
+	root, err := h.paths.openEtc()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	var errs []error
 	for i, f := range j.Files {
-		to := filepath.Join(h.paths.etc, f.To)
 		if f.Was {
-			errs = append(errs, copyFile(filepath.Join(dir, fmt.Sprint(i)), to, f.mode()))
-		} else if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, writeConfig(root, filepath.Join(dir, fmt.Sprint(i)), f.To, f.mode()))
+		} else if err := root.Remove(f.To); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
@@ -234,11 +283,18 @@ func (h *Host) planRemoval(rec Record) (dir string, j journal, err error) {
 
 // removeConfig removes the files that a plugin brought, and only those.
 func (h *Host) removeConfig(j journal) {
-	for _, f := range j.Files {
-		if !filepath.IsLocal(f.To) {
-			continue
+	root, err := os.OpenRoot(h.paths.etc)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			h.opts.Log.Warn("configuration files remain", "plugin", j.ID.String(), "err", err)
 		}
-		if err := os.Remove(filepath.Join(h.paths.etc, f.To)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	defer root.Close()
+	for _, f := range j.Files {
+		if link, there := linkOn(root, filepath.Dir(f.To)); there {
+			h.opts.Log.Warn("a configuration file remains, since a link leads to it", "plugin", j.ID.String(), "file", f.To, "link", link)
+		} else if err := root.Remove(f.To); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			h.opts.Log.Warn("a configuration file remains", "plugin", j.ID.String(), "file", f.To, "err", err)
 		}
 	}
@@ -248,38 +304,54 @@ func (h *Host) removeConfig(j journal) {
 // removeEmpty removes the folders of a plugin's configuration that are empty,
 // the deepest first.
 func (h *Host) removeEmpty(id ID) {
+	root, err := os.OpenRoot(h.paths.etc)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	own := filepath.Join(string(id.Class), id.Name)
+	if _, there := linkOn(root, own); there {
+		return
+	}
 	var folders []string
-	_ = filepath.WalkDir(filepath.Join(h.paths.etc, string(id.Class), id.Name), func(path string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(root.FS(), own, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			folders = append(folders, path)
 		}
 		return err
 	})
 	for _, f := range slices.Backward(folders) {
-		_ = os.Remove(f) // fails, rightly, where something is in it
+		_ = root.Remove(f) // fails, rightly, where something is in it
 	}
 }
 
-// copyFile makes to a copy of from, in one step, durable.
-func copyFile(from, to string, mode fs.FileMode) error {
+// writeConfig makes a file below root a copy of from, in one step, durable.
+func writeConfig(root *os.Root, from, to string, mode fs.FileMode) error {
 	b, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	dir := filepath.Dir(to)
+	if err := root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(to), ".new-*")
+	temp := filepath.Join(dir, ".new-"+rand.Text())
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(b)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), to)
+		err = root.Rename(temp, to)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, root.Remove(temp))
 	}
-	return syncDir(filepath.Dir(to))
+	folder, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
 }

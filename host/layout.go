@@ -49,6 +49,23 @@ func describe(dir string, id ID, functions []string) (Manifest, error) {
 	return nativeManifest(so, kind, functions)
 }
 
+// checkEtc reports a bundle of a .so file whose etc is no folder: its files could
+// not be told from those that go to etc/ of the home.
+func checkEtc(dir string, m Manifest) error {
+	info, err := os.Lstat(filepath.Join(dir, "etc"))
+	if m.Language != LanguageNative || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !info.IsDir() {
+		err = invalid("invalid zip file: found a file called etc at the root, expected a folder of configuration files, or none")
+	}
+	return err
+}
+
+// NewerVersion reports whether version a counts before b where there are both:
+// by semantic versioning where both are such, else as text.
+func NewerVersion(a, b string) bool { return newer(soFile{version: a}, soFile{version: b}) }
+
 // expected is how many files eKuiper counts in an archive of a kind.
 func expected(k Kind) int {
 	if k == KindSource {
@@ -66,7 +83,8 @@ func nativeManifest(so soFile, kind Kind, functions []string) (Manifest, error) 
 	case KindSink:
 		m.Sinks = []string{so.plugin}
 	case KindFunction:
-		if m.Functions = functions; len(functions) == 0 {
+		m.Functions, m.Listed = functions, len(functions) > 0
+		if !m.Listed {
 			m.Functions = []string{so.plugin}
 		}
 	}

@@ -33,6 +33,9 @@ type Manifest struct {
 	Sources   []string `json:"sources"`
 	Functions []string `json:"functions"`
 	Sinks     []string `json:"sinks"`
+	// Listed tells a list of functions that somebody wrote from the one function
+	// that a .so file without a list is taken for.
+	Listed bool `json:"-"`
 
 	// ABI is the guest contract's major version; 0 when it is not stated.
 	ABI      int                  `json:"abi,omitempty"`
@@ -87,6 +90,7 @@ func ParseManifest(name string, b []byte) (Manifest, error) {
 	if m.Language == LanguageNative {
 		return m, invalid("manifest %s.json: language %q is that of .so files, which have no manifest", name, m.Language)
 	}
+	m.Listed = len(m.Functions) > 0
 	list := m.List()
 	if len(list) > maxSymbols {
 		return m, invalid("manifest %s.json: found %d sources, functions and sinks, at most %d are allowed", name, len(list), maxSymbols)

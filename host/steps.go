@@ -106,6 +106,9 @@ func (in *installation) manifest(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkEtc(in.stage, m); err != nil {
+		return err
+	}
 	if err := in.h.missingConfig(in.stage, in.req.ID, m); err != nil {
 		return err
 	}
@@ -126,7 +129,10 @@ func (in *installation) manifest(context.Context) error {
 	in.plugin = Plugin{ID: in.req.ID, Manifest: m, Source: in.req.URL, SHA256: in.digest}
 	in.record = Record{
 		ID: in.req.ID, Source: in.req.URL, SHA256: in.digest, ShellParas: in.req.ShellParas,
-		Functions: m.Functions, Installed: time.Now().UTC().Truncate(time.Second),
+		Installed: time.Now().UTC().Truncate(time.Second),
+	}
+	if m.Listed {
+		in.record.Functions = m.Functions
 	}
 	return nil
 }

@@ -2,29 +2,85 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/vanth-io/vanth/host/internal/archive"
 )
 
+// Package is what an archive says of itself.
+type Package struct {
+	ID       ID
+	Manifest Manifest
+	// Guess is what told the class, "" where it was given.
+	Guess string
+}
+
 // ReadPackage unpacks an archive into dir, which must be empty, as installing it
-// under id would, and returns what it says of itself. Nothing of it runs.
-func ReadPackage(ctx context.Context, file, dir string, id ID) (Manifest, error) {
+// under id would, and returns what it says of itself. Nothing of it runs. An id
+// without a class gets the one that the archive looks made for.
+func ReadPackage(ctx context.Context, file, dir string, id ID) (Package, error) {
+	if err := CheckName(id.Name); err != nil {
+		return Package{}, err
+	}
 	f, err := os.Open(file)
 	if err != nil {
-		return Manifest{}, err
+		return Package{}, err
 	}
 	defer f.Close()
 	var p InstallPolicy
 	p.fill("")
 	if err := unpack(ctx, f, dir, id, p.MaxUnpacked); err != nil {
-		return Manifest{}, err
+		return Package{}, err
 	}
-	return describe(dir, id, nil)
+	pkg := Package{ID: id}
+	if id.Class == "" {
+		pkg.ID.Class, pkg.Guess = guessClass(dir, id.Name)
+	}
+	if pkg.Manifest, err = describe(dir, pkg.ID, nil); err == nil {
+		err = checkEtc(dir, pkg.Manifest)
+	}
+	return pkg, err
+}
+
+// guessClass tells from its files which class a bundle was made for, and by what
+// it was told.
+func guessClass(dir, name string) (c Class, by string) {
+	var files []string
+	list, _ := os.ReadDir(dir)
+	for _, e := range list {
+		files = append(files, e.Name())
+	}
+	var about struct{ Functions, Properties, DataSource, Language json.RawMessage }
+	if b, err := os.ReadFile(filepath.Join(dir, name+".json")); err == nil {
+		_ = json.Unmarshal(b, &about) // what is wrong with it, describe says
+	}
+	so := slices.IndexFunc(files, func(f string) bool { _, ok := parseSo(f); return ok })
+	if best, ok := newest(name, files); ok {
+		so = slices.Index(files, best.file)
+	}
+	switch object := func(b json.RawMessage) bool { return len(b) > 0 && b[0] == '{' }; {
+	case slices.Contains(files, name+".wasm"):
+		return ClassWASM, name + ".wasm"
+	case so < 0 && len(about.Language) > 0 && string(about.Language) != `"wasm"`:
+		return ClassPortables, "the language in " + name + ".json"
+	case so < 0:
+		return ClassWASM, "no .so file"
+	case slices.Contains(files, name+".yaml"):
+		return ClassSources, files[so] + " and " + name + ".yaml"
+	case len(about.Functions) > 0:
+		return ClassFunctions, files[so] + " and the functions in " + name + ".json"
+	case len(about.DataSource) > 0 || object(about.Properties):
+		return ClassSources, files[so] + " and the data source in " + name + ".json"
+	case len(about.Properties) > 0:
+		return ClassSinks, files[so] + " and the properties in " + name + ".json"
+	}
+	return ClassFunctions, files[so] + ", with nothing that says more"
 }
 
 // unpack walks an archive, then extracts it into dir. A single enclosing folder,
@@ -53,13 +109,17 @@ func unpack(ctx context.Context, pkg *os.File, dir string, id ID, limit int64) e
 	return refused(err)
 }
 
-// recognised reports whether a bundle of the plugin begins at prefix.
+// recognised reports whether a bundle of the plugin begins at prefix; without a
+// class, one of any.
 func recognised(entries []archive.Entry, id ID, prefix string) bool {
 	has := func(name string) bool {
 		return slices.ContainsFunc(entries, func(e archive.Entry) bool { return e.Name == prefix+name })
 	}
-	if id.Class.kind() == 0 || has(id.Name+".wasm") {
+	if id.Class != "" && id.Class.kind() == 0 || has(id.Name+".wasm") {
 		return has(id.Name + ".json")
+	}
+	if id.Class == "" && has(id.Name+".json") {
+		return true
 	}
 	var names []string
 	for _, e := range entries {

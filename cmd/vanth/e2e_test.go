@@ -151,7 +151,7 @@ func TestE2ESecondSignal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	fmt.Fprintf(c, "POST /plugins/wasm HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{")
+	fmt.Fprintf(c, "POST /plugins/wasm HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{")
 	time.Sleep(200 * time.Millisecond) // until the request is being handled
 	for i := range 2 {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -245,7 +245,7 @@ func TestE2ESize(t *testing.T) {
 func TestE2EStalledClient(t *testing.T) {
 	p := startServe(t, t.TempDir())
 	for _, half := range []string{
-		"POST /plugins/wasm?name=x HTTP/1.1\r\nHost: x\r\nContent-Type: application/zip\r\nContent-Length: 100000\r\n\r\nPK",
+		"POST /plugins/wasm?name=x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/zip\r\nContent-Length: 100000\r\n\r\nPK",
 		"POST /functions/x/call HTTP/1.1\r\nHo",
 	} {
 		c, err := net.Dial("tcp", strings.TrimPrefix(p.address, "http://"))

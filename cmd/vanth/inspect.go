@@ -34,10 +34,14 @@ func newInspect() *cobra.Command {
 	c := &cobra.Command{
 		Use: "inspect FILE", Short: "Explain a .so file, or an archive, without installing it", Args: cobra.ExactArgs(1),
 		Long: "Explain a .so file, or the archive of a plugin: what it is, what it says of itself and\n" +
-			"everything that keeps this host from running it. Nothing of it runs. The exit code is 1\n" +
-			"when it cannot run here.",
+			"everything that keeps this host from running it. Nothing of it runs. The class of an\n" +
+			"archive is guessed from its files, unless --class says it. The exit code is 1 when it\n" +
+			"cannot run here.",
 	}
 	class := classFlag(c)
+	*class = ""
+	f := c.Flags().Lookup("class")
+	f.DefValue, f.Usage = "", "the class of the plugin (default: guessed)"
 	c.Flags().StringVar(&name, "name", "", "the plugin's name (default: the file's)")
 	c.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if strings.HasSuffix(args[0], ".zip") {
@@ -66,16 +70,24 @@ func inspectPackage(cmd *cobra.Command, file string, id host.ID) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	m, err := host.ReadPackage(context.WithoutCancel(cmd.Context()), file, dir, id)
+	p, err := host.ReadPackage(context.WithoutCancel(cmd.Context()), file, dir, id)
+	line := func(key, value string) { fmt.Fprintf(cmd.OutOrStdout(), "%-12s %s\n", key+":", value) }
+	line("name", id.Name)
+	switch class := string(p.ID.Class); {
+	case p.Guess != "":
+		line("class", class+" (guessed by "+p.Guess+"; --class says otherwise)")
+	case class != "":
+		line("class", class)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%-12s %s\n%-12s %s\n", "name:", id.Name, "version:", m.Version)
-	for _, s := range m.List() {
-		fmt.Fprintf(cmd.OutOrStdout(), "%-12s %s\n", s.Kind.String()+":", s.Name)
+	line("version", p.Manifest.Version)
+	for _, s := range p.Manifest.List() {
+		line(s.Kind.String(), s.Name)
 	}
-	if m.Language == host.LanguageNative {
-		return inspectSo(cmd, filepath.Join(dir, m.Executable))
+	if p.Manifest.Language == host.LanguageNative {
+		return inspectSo(cmd, filepath.Join(dir, p.Manifest.Executable))
 	}
 	return nil
 }

@@ -176,7 +176,9 @@ func apiOptions(home string, c config.Config, log *slog.Logger, stop func(code i
 		MaxBody:    int64(c.Limits.BodyMiB) << 20,
 		MaxPackage: int64(c.Limits.PackageMiB) << 20,
 		CertFile:   c.Basic.CertFile, KeyFile: c.Basic.KeyFile,
+		AllowedHosts: c.Basic.AllowedHosts, Audit: c.Basic.AuditLog,
 		PluginHosts: cmp.Or(strings.TrimSpace(c.Basic.PluginHosts), ","), // "," names none
+		PluginKeys:  c.Basic.PluginKeys,
 		Stop:        stop, Log: log,
 	}
 	if c.Basic.Authentication {

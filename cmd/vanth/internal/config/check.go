@@ -10,7 +10,6 @@ import (
 
 // check judges keys against each other.
 func (l *loader) check() {
-	l.inert()
 	b, w := &l.config.Basic, &l.config.WASM
 	if b.RestIP == "" && b.RestSocket == "" {
 		l.reject("basic.restIp", errors.New("found no address, expected one, or basic.restSocket"))
@@ -28,14 +27,6 @@ func (l *loader) check() {
 	if b.RestIP != "" && !loopback(b.RestIP) && !b.Authentication && !b.Insecure {
 		l.reject("basic.restIp", fmt.Errorf("found %s, which other machines can reach, without authentication; "+
 			"set basic.restIp: 127.0.0.1, or basic.authentication: true, or - to let everybody in - basic.insecure: true", b.RestIP))
-	}
-}
-
-// inert warns of what is asked for and not built.
-func (l *loader) inert() {
-	if l.config.Basic.AuditLog {
-		const name = "basic.enableRestAuditLog"
-		l.warnings = append(l.warnings, Warning{l.origin[name], name, "has no effect in this build"})
 	}
 }
 

@@ -25,7 +25,9 @@ type Basic struct {
 	Insecure       bool
 	AuditLog       bool
 
-	PluginHosts          string // comma list of servers with ready-made plugins
+	AllowedHosts         []string // names for this machine, in Host
+	PluginHosts          string   // comma list of servers with ready-made plugins
+	PluginKeys           []string // public keys of minisign
 	PrivateNet           bool
 	ExternalFiles        bool
 	InstallScript        string // refuse, allow
@@ -73,6 +75,7 @@ func Default() Config {
 	return Config{
 		Basic: Basic{
 			RestIP: "127.0.0.1", RestPort: 9081,
+			AllowedHosts: []string{}, PluginKeys: []string{},
 			PluginHosts: "https://packages.emqx.io", InstallScript: "refuse", InstallScriptTimeout: 5 * time.Minute,
 			LogLevel: "info", StopTimeout: 10 * time.Second,
 		},

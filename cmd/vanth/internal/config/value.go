@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -34,6 +35,20 @@ func addressShape() shape {
 		}
 		// What looks like an IPv4 address must be one.
 		return hostName.MatchString(s) && !numeric.MatchString(s)
+	}}
+}
+
+// namesShape is that of a name in Host, which has no port here.
+func namesShape() shape {
+	return shape{"IP addresses or host names without a port", func(s string) bool { return s != "" && addressShape().fits(s) }}
+}
+
+// minisignShape is the line of a minisign.pub that is not its comment: the
+// algorithm, eight bytes that name the key, and the key.
+func minisignShape() shape {
+	return shape{"public keys of minisign, such as RWQf6LRCGA9i53ml...", func(s string) bool {
+		b, err := base64.StdEncoding.Strict().DecodeString(s)
+		return err == nil && len(b) == 2+8+32 && string(b[:2]) == "Ed"
 	}}
 }
 
