@@ -128,6 +128,24 @@ func (f *Handle) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]by
 	return dst, err
 }
 
+// ExecBatch is the [Batch] lane; ErrUnsupported where the function has none.
+func (f *Handle) ExecBatch(ctx context.Context, c *Call, dst, rows []byte) ([]byte, error) {
+	b, err := f.bind()
+	if err != nil {
+		return dst, err
+	}
+	if b.batch == nil {
+		return dst, b.noLane("batch")
+	}
+	t := b.usage.begin()
+	dst, err = b.batch.ExecBatch(ctx, c, dst, rows)
+	if b.missed(err) {
+		return f.ExecBatch(ctx, c, dst, rows)
+	}
+	b.usage.end(t, err)
+	return dst, err
+}
+
 // binding ties a published name to one function of one module.
 type binding struct {
 	name      string
@@ -136,6 +154,7 @@ type binding struct {
 	fn        Function // nil when the owner cannot run
 	scalar    Scalar   // fn, if it has the lane
 	bytes     Bytes    // fn, if it has the lane
+	batch     Batch    // fn, if it has the lane
 	usage     *usage   // shared by all generations of the plugin
 }
 

@@ -28,6 +28,12 @@ type Manifest struct {
 	Language string `json:"language,omitempty"`
 	// Executable is a portable's program, relative to the bundle.
 	Executable string `json:"executable,omitempty"`
+	// VirtualEnvType and Env name the environment of a Python plugin: "conda" and
+	// its name, or "venv" and its folder, relative to the bundle.
+	VirtualEnvType string `json:"virtualEnvType,omitempty"`
+	Env            string `json:"env,omitempty"`
+	// Instances is how many processes of a portable run at once; 0 is one.
+	Instances int `json:"instances,omitempty"`
 	// Engine is accepted for eKuiper's old wasm manifests and ignored.
 	Engine    string   `json:"wasmEngine,omitempty"`
 	Sources   []string `json:"sources"`

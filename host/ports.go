@@ -28,7 +28,8 @@ type Runtime interface {
 	Close(context.Context) error
 }
 
-// Module is a loaded bundle.
+// Module is a loaded bundle. The Call that a source or a sink gets says on whose
+// behalf it runs; nil for nobody's.
 //
 //  1. Symbols lists what the code really exports, in the manifest's order, and
 //     is constant.
@@ -41,8 +42,8 @@ type Runtime interface {
 type Module interface {
 	Symbols() []Symbol
 	Function(name string) (Function, error)
-	Source(name string, props Props) (Source, error)
-	Sink(name string, props Props) (Sink, error)
+	Source(name string, c *Call, props Props) (Source, error)
+	Sink(name string, c *Call, props Props) (Sink, error)
 	Close(context.Context) error
 }
 
@@ -86,6 +87,16 @@ type Bytes interface {
 	ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error)
 }
 
+// Batch is the lane of a Function that takes many rows in one crossing. The
+// caller owns both buffers.
+type Batch interface {
+	// ExecBatch runs the function on rows, an encoded list of argument lists
+	// (package frame), and appends the encoded list of results to dst: one item a
+	// row, an error value where the row failed. On an error dst is returned as it
+	// was.
+	ExecBatch(ctx context.Context, c *Call, dst, rows []byte) ([]byte, error)
+}
+
 // Message is one row or one payload on its way from a source to a sink.
 type Message struct {
 	Value any            // map[string]any, []any of maps, or []byte
@@ -97,16 +108,25 @@ type Message struct {
 type Source interface {
 	Open(context.Context) error
 	// Next blocks until there is a message, ctx ends, or the source does
-	// (io.EOF).
+	// (io.EOF). An error that is none of these nor ErrClosed is that of one
+	// message: the source goes on.
 	Next(context.Context) (Message, error)
 	Close(context.Context) error
 }
 
-// Sink takes messages. One goroutine uses it.
+// Sink takes messages. One goroutine uses it. The caller does not change a
+// message that it wrote.
 type Sink interface {
 	Open(context.Context) error
 	Write(context.Context, Message) error
 	Close(context.Context) error
+}
+
+// Flusher is a Sink whose Write may return before the message has arrived. Its
+// errors may be those of earlier messages.
+type Flusher interface {
+	// Flush waits until every message written has arrived, or says which did not.
+	Flush(context.Context) error
 }
 
 // Record is what the store keeps of an installed plugin.

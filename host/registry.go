@@ -253,6 +253,7 @@ func newEntry(p Plugin, rec Record, m Module, st *State) (*entry, error) {
 		b := &binding{name: s.Name, owner: e, fn: fn, signature: fn.Signature()}
 		b.scalar, _ = fn.(Scalar)
 		b.bytes, _ = fn.(Bytes)
+		b.batch, _ = fn.(Batch)
 		e.bindings = append(e.bindings, b)
 	}
 	return e, errors.Join(missing...)

@@ -72,10 +72,10 @@ func (f *function) Validate(args []any) error {
 	if err := f.signature.Check(args); err != nil {
 		return f.wrap(err)
 	}
-	if !f.guest.calls.enter() {
+	if !f.guest.calls.Enter() {
 		return f.guest.errClosed(f.name)
 	}
-	defer f.guest.calls.leave()
+	defer f.guest.calls.Leave()
 	var refused error
 	err := f.guest.guard(f.name, "Validate", func() error {
 		refused = f.impl.Validate(args)
@@ -132,7 +132,7 @@ func (f *function) judge(args []any) (skip bool, _ error) {
 // run calls the plugin. The result is converted where a panic is caught, since
 // that runs the plugin's code too.
 func (f *function) run(fc *functionContext, args []any) (v any, ok bool, err error) {
-	if !f.guest.calls.enter() {
+	if !f.guest.calls.Enter() {
 		return nil, false, f.guest.errClosed(f.name)
 	}
 	defer f.finish(&err)
@@ -158,7 +158,7 @@ func (f *function) finish(err *error) {
 	if p := recover(); p != nil {
 		*err = f.guest.trap(f.name, p)
 	}
-	f.guest.calls.leave()
+	f.guest.calls.Leave()
 }
 
 // result brings v into the host's domain. An error is the error of the call,

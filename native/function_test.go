@@ -99,7 +99,7 @@ func TestFunctionErrors(t *testing.T) {
 			}
 		})
 	}
-	if n := k.calls.n.Load(); n != 0 {
+	if n := k.calls.InFlight(); n != 0 {
 		t.Errorf("%d calls are counted after all have ended", n)
 	}
 }
@@ -304,7 +304,7 @@ func TestFunctionGoexit(t *testing.T) {
 		_, _ = fn.Exec(context.Background(), nil, nil)
 	}()
 	<-ended
-	if err := k.close(timeout(t, time.Second)); err != nil || k.calls.inFlight() != 0 {
+	if err := k.close(timeout(t, time.Second)); err != nil || k.calls.InFlight() != 0 {
 		t.Errorf("the call is still counted: %v", err)
 	}
 }

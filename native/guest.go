@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/gate"
 )
 
 // guestOptions configure what the adapters of a plugin share. Zero values mean
@@ -45,7 +46,7 @@ type guest struct {
 	log    *slog.Logger // with the plugin's name
 	memory *memory
 
-	calls gate
+	calls *gate.Gate
 	life  context.Context // ends when what still runs is forced to end
 	end   context.CancelFunc
 
@@ -57,7 +58,7 @@ type guest struct {
 // that is never saved.
 func newGuest(b host.Bundle, o guestOptions) (*guest, error) {
 	o.fill()
-	g := &guest{id: b.Plugin.ID, ver: b.Plugin.Manifest.Version, opts: o}
+	g := &guest{id: b.Plugin.ID, ver: b.Plugin.Manifest.Version, opts: o, calls: gate.New()}
 	g.log = o.Log.With("plugin", g.id.String())
 	state := b.State
 	if state == nil {
@@ -67,7 +68,6 @@ func newGuest(b host.Bundle, o guestOptions) (*guest, error) {
 		}
 	}
 	g.memory = newMemory(state, g.log)
-	g.calls.init()
 	g.life, g.end = context.WithCancel(context.Background())
 	return g, nil
 }
@@ -78,16 +78,16 @@ func newGuest(b host.Bundle, o guestOptions) (*guest, error) {
 // stopped; it is reported and left behind. Closing twice is fine.
 func (g *guest) close(ctx context.Context) error {
 	g.closer.Do(func() {
-		g.calls.shut()
-		err := g.calls.wait(ctx)
+		g.calls.Shut()
+		err := g.calls.Wait(ctx)
 		g.end()
 		if err == nil {
 			return
 		}
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.opts.Grace)
 		defer cancel()
-		if err := g.calls.wait(last); err != nil {
-			g.closeErr = fmt.Errorf("%s: %d calls have not returned and are left behind: %w", g.id, g.calls.inFlight(), err)
+		if err := g.calls.Wait(last); err != nil {
+			g.closeErr = fmt.Errorf("%s: %d calls have not returned and are left behind: %w", g.id, g.calls.InFlight(), err)
 		}
 	})
 	return g.closeErr

@@ -43,10 +43,10 @@ func (l *lookup) Lookup(ctx context.Context, fields, keys []string, values []any
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.symbol, err)
 	}
-	if l.ctx.Context.Err() != nil || !l.provisioned.Load() || !l.guest.calls.enter() {
+	if l.ctx.Context.Err() != nil || !l.provisioned.Load() || !l.guest.calls.Enter() {
 		return nil, l.errClosed()
 	}
-	defer l.guest.calls.leave()
+	defer l.guest.calls.Leave()
 	sc := l.ctx.derive()
 	sc.Context = &joined{Context: ctx, life: l.ctx.Context}
 	var rows []map[string]any

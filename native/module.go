@@ -48,7 +48,7 @@ func (m *module) Function(name string) (host.Function, error) {
 }
 
 // Source implements host.Module.
-func (m *module) Source(name string, props host.Props) (host.Source, error) {
+func (m *module) Source(name string, c *host.Call, props host.Props) (host.Source, error) {
 	if err := m.has(host.KindSource, name); err != nil {
 		return nil, err
 	}
@@ -60,11 +60,11 @@ func (m *module) Source(name string, props host.Props) (host.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSource(m.guest, name, s, props, nil)
+	return newSource(m.guest, name, s, props, c)
 }
 
 // Sink implements host.Module.
-func (m *module) Sink(name string, props host.Props) (host.Sink, error) {
+func (m *module) Sink(name string, c *host.Call, props host.Props) (host.Sink, error) {
 	if err := m.has(host.KindSink, name); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (m *module) Sink(name string, props host.Props) (host.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSink(m.guest, name, s, props, nil)
+	return newSink(m.guest, name, s, props, c)
 }
 
 // Close implements host.Module.

@@ -238,10 +238,10 @@ func (m *isolated) call(ctx context.Context, symbol string, op int, values ...an
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", symbol, err)
 	}
-	if !m.guest.calls.enter() {
+	if !m.guest.calls.Enter() {
 		return nil, m.guest.errClosed(symbol)
 	}
-	defer m.guest.calls.leave()
+	defer m.guest.calls.Leave()
 	c, err := m.worker(ctx, symbol)
 	if err != nil {
 		return nil, err

@@ -68,6 +68,7 @@ func (s *server) node(ctx context.Context, p *opened, op int, f *fields) (any, e
 // before the plugin sees it.
 func (s *server) newNode(p *opened, handle int64, f *fields) error {
 	kind, name := field[string](f), field[string](f)
+	call := &host.Call{Rule: field[string](f), Op: field[string](f), Instance: field[int64](f), Run: field[int64](f)}
 	props, _ := ints(nextMap(f)).(map[string]any)
 	if err := f.end("a request"); err != nil {
 		return err
@@ -75,7 +76,7 @@ func (s *server) newNode(p *opened, handle int64, f *fields) error {
 	h := &hosted{symbol: name}
 	switch kind {
 	case host.KindSink.String():
-		k, err := p.Sink(name, props)
+		k, err := p.Sink(name, call, props)
 		if err != nil {
 			return err
 		}
@@ -84,7 +85,7 @@ func (s *server) newNode(p *opened, handle int64, f *fields) error {
 		}
 		h.sink = k
 	default:
-		src, err := p.Source(name, props)
+		src, err := p.Source(name, call, props)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ func TestWorkerSink(t *testing.T) {
 	k := newWorkerKit(t)
 	m := k.load(t, "1", "shelf")
 	ctx := timeout(t, 20*time.Second)
-	s, err := m.Sink("shelf", host.Props{"size": 3})
+	s, err := m.Sink("shelf", nil, host.Props{"size": 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestWorkerSink(t *testing.T) {
 	if err := write("late"); !errors.Is(err, host.ErrClosed) {
 		t.Error(err)
 	}
-	if s, err = m.Sink("shelf", host.Props{"size": 4}); err != nil {
+	if s, err = m.Sink("shelf", nil, host.Props{"size": 4}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Open(ctx); err == nil || !strings.Contains(err.Error(), "size is 4") {
@@ -58,7 +58,7 @@ func TestWorkerSource(t *testing.T) {
 	k := newWorkerKit(t)
 	m := k.load(t, "1", "ticks")
 	ctx := timeout(t, 20*time.Second)
-	s, err := m.Source("ticks", nil)
+	s, err := m.Source("ticks", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

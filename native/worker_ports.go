@@ -95,7 +95,8 @@ func nulls(args []any) []bool {
 type remoteNode struct {
 	m      *isolated
 	symbol host.Symbol
-	props  any // a map
+	call   host.Call // on whose behalf it runs
+	props  any       // a map
 	handle int64
 
 	// One goroutine uses what follows.
@@ -105,7 +106,7 @@ type remoteNode struct {
 }
 
 // newNode makes the node in the worker, which refuses what cannot be.
-func (m *isolated) newNode(kind host.Kind, name string, props host.Props) (*remoteNode, error) {
+func (m *isolated) newNode(kind host.Kind, name string, c *host.Call, props host.Props) (*remoteNode, error) {
 	if err := m.has(kind, name); err != nil {
 		return nil, err
 	}
@@ -114,12 +115,15 @@ func (m *isolated) newNode(kind host.Kind, name string, props host.Props) (*remo
 		return nil, host.Errorf(host.ErrInvalid, "%s %s: properties: %v", kind, name, err)
 	}
 	n := &remoteNode{m: m, symbol: host.Symbol{Kind: kind, Name: name}, props: p, handle: m.handles.Add(1)}
+	if c != nil {
+		n.call = *c
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), newTimeout)
 	defer cancel()
-	if !m.guest.calls.enter() {
+	if !m.guest.calls.Enter() {
 		return nil, n.errClosed()
 	}
-	defer m.guest.calls.leave()
+	defer m.guest.calls.Leave()
 	return n, n.make(ctx)
 }
 
@@ -131,7 +135,8 @@ func (n *remoteNode) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.ask(ctx, n.symbol.Name, opNew, n.handle, n.symbol.Kind.String(), n.symbol.Name, n.props); err != nil {
+	if _, err := c.ask(ctx, n.symbol.Name, opNew, n.handle, n.symbol.Kind.String(), n.symbol.Name,
+		n.call.Rule, n.call.Op, n.call.Instance, n.call.Run, n.props); err != nil {
 		return err
 	}
 	n.at = c
@@ -146,10 +151,10 @@ func (n *remoteNode) Open(ctx context.Context) error {
 	if n.opened {
 		return host.Errorf(host.ErrInvalid, "%s: %s: opened twice", n.m.guest.id, n.symbol)
 	}
-	if !n.m.guest.calls.enter() {
+	if !n.m.guest.calls.Enter() {
 		return n.errClosed()
 	}
-	defer n.m.guest.calls.leave()
+	defer n.m.guest.calls.Leave()
 	if err := n.open(ctx); err != nil {
 		return err
 	}
@@ -178,11 +183,11 @@ func (n *remoteNode) use(ctx context.Context, fn func(*child) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", n.symbol, err)
 	}
-	if n.closed.Load() || !n.opened || !n.m.guest.calls.enter() {
+	if n.closed.Load() || !n.opened || !n.m.guest.calls.Enter() {
 		return n.errClosed()
 	}
 	err := n.reopen(ctx)
-	n.m.guest.calls.leave()
+	n.m.guest.calls.Leave()
 	if err != nil {
 		return err
 	}
@@ -198,10 +203,10 @@ func (n *remoteNode) reopen(ctx context.Context) error {
 
 // Close implements host.Source and host.Sink. Closing twice is fine.
 func (n *remoteNode) Close(ctx context.Context) error {
-	if n.closed.Swap(true) || n.at == nil || !n.at.alive() || !n.m.guest.calls.enter() {
+	if n.closed.Swap(true) || n.at == nil || !n.at.alive() || !n.m.guest.calls.Enter() {
 		return nil
 	}
-	defer n.m.guest.calls.leave()
+	defer n.m.guest.calls.Leave()
 	_, err := n.at.ask(ctx, n.symbol.Name, opShut, n.handle)
 	if !n.at.alive() {
 		return nil // that is closed too
@@ -210,8 +215,8 @@ func (n *remoteNode) Close(ctx context.Context) error {
 }
 
 // Sink implements host.Module.
-func (m *isolated) Sink(name string, props host.Props) (host.Sink, error) {
-	n, err := m.newNode(host.KindSink, name, props)
+func (m *isolated) Sink(name string, c *host.Call, props host.Props) (host.Sink, error) {
+	n, err := m.newNode(host.KindSink, name, c, props)
 	if err != nil {
 		return nil, err
 	}
@@ -245,8 +250,8 @@ func (s *remoteSink) Write(ctx context.Context, m host.Message) error {
 }
 
 // Source implements host.Module.
-func (m *isolated) Source(name string, props host.Props) (host.Source, error) {
-	n, err := m.newNode(host.KindSource, name, props)
+func (m *isolated) Source(name string, c *host.Call, props host.Props) (host.Source, error) {
+	n, err := m.newNode(host.KindSource, name, c, props)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ const (
 	opStart    = iota + 1 // class, plugin, version, file, home, functions, sources, sinks: names of the aggregate functions
 	opExec                // function, rule, op, instance, run, func, args: the result
 	opValidate            // function, args: nil
-	opNew                 // handle, "source" or "sink", name, props: nil
+	opNew                 // handle, "source" or "sink", name, rule, op, instance, run, props: nil
 	opOpen                // handle: nil
 	opWrite               // handle, value, meta, time or nil: nil
 	opNext                // handle: [value, meta, time or nil]

@@ -107,12 +107,12 @@ func (m *module) Function(name string) (host.Function, error) {
 }
 
 // Source implements host.Module.
-func (m *module) Source(name string, _ host.Props) (host.Source, error) {
+func (m *module) Source(name string, _ *host.Call, _ host.Props) (host.Source, error) {
 	return nil, m.notFound(host.KindSource, name)
 }
 
 // Sink implements host.Module.
-func (m *module) Sink(name string, _ host.Props) (host.Sink, error) {
+func (m *module) Sink(name string, _ *host.Call, _ host.Props) (host.Sink, error) {
 	return nil, m.notFound(host.KindSink, name)
 }
 

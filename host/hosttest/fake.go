@@ -161,11 +161,11 @@ func (m *fakeModule) Function(name string) (host.Function, error) {
 	return &fakeFunction{m: m, run: m.funcs[name], sig: sig}, nil
 }
 
-func (m *fakeModule) Source(name string, _ host.Props) (host.Source, error) {
+func (m *fakeModule) Source(name string, _ *host.Call, _ host.Props) (host.Source, error) {
 	return nil, host.Errorf(host.ErrNotFound, "source %s: not found", name)
 }
 
-func (m *fakeModule) Sink(name string, _ host.Props) (host.Sink, error) {
+func (m *fakeModule) Sink(name string, _ *host.Call, _ host.Props) (host.Sink, error) {
 	return nil, host.Errorf(host.ErrNotFound, "sink %s: not found", name)
 }
 

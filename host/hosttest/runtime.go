@@ -249,8 +249,8 @@ func checkNotFound(b *runtimeBench) error {
 		return err
 	}
 	_, e1 := m.Function("nobody")
-	_, e2 := m.Source("echo", nil)
-	_, e3 := m.Sink("echo", nil)
+	_, e2 := m.Source("echo", nil, nil)
+	_, e3 := m.Sink("echo", nil, nil)
 	for _, e := range []error{e1, e2, e3} {
 		if !errors.Is(e, host.ErrNotFound) {
 			return fmt.Errorf("%w; %w; %w", e1, e2, e3)
