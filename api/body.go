@@ -33,12 +33,12 @@ func (b *body) begin(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// limit says how long the body may be, in bytes; a declared length above it
-// fails at once.
+// limit says how long the body may be, in bytes; a length above it that was
+// declared, or read already, fails at once.
 func (b *body) limit(limit int64) error {
 	b.max = limit
-	if int64(b.declared) > limit {
-		b.err = b.tooLong(int64(b.declared))
+	if found := max(int64(b.declared), b.read); found > limit {
+		b.err = b.tooLong(found)
 		return b.err
 	}
 	return nil

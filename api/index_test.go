@@ -184,7 +184,7 @@ func TestIndexRefused(t *testing.T) {
 }
 
 // Without an index a host has eKuiper's layout, unless the operator asks for
-// signatures; of hosts that have the same plugin the first counts.
+// signatures; of hosts that have the same plugin the last counts.
 func TestIndexOrLayout(t *testing.T) {
 	none := packages(t, nil)
 	page := indexed(t, "<html>for whatever is asked for</html>", nil, nil)
@@ -196,13 +196,13 @@ func TestIndexOrLayout(t *testing.T) {
 		if r := get(site); !strings.Contains(r.body, `"echo":"`+old(site)+"echo_"+runtime.GOARCH+`.zip"`) || strings.Contains(r.body, "mine") {
 			t.Errorf("found %s", r.body)
 		}
-		r := get(own + "," + site)
+		r := get(site + "," + own)
 		for _, want := range []string{`"echo":"` + own + `/echo.zip"`, `"mine":"` + own + `/mine.zip"`, `"geohash":"` + old(site)} {
 			if !strings.Contains(r.body, want) {
 				t.Errorf("found %s, expected %s", r.body, want)
 			}
 		}
-		if r := get(site + "," + own); !strings.Contains(r.body, `"echo":"`+old(site)) || !strings.Contains(r.body, `"mine":"`+own) {
+		if r := get(own + "," + site); !strings.Contains(r.body, `"echo":"`+old(site)) || !strings.Contains(r.body, `"mine":"`+own) {
 			t.Errorf("found %s", r.body)
 		}
 	}
@@ -226,7 +226,7 @@ func TestIndexOfSlowHost(t *testing.T) {
 	astray := httptest.NewServer(http.RedirectHandler(other.URL+"/index.json", http.StatusFound))
 	defer astray.Close()
 
-	k := newKit(t, api.Options{Version: "2.4.0", PluginHosts: slow.URL + "," + astray.URL})
+	k := newKit(t, api.Options{Version: "2.4.0", PluginHosts: astray.URL + "," + slow.URL})
 	for range 2 {
 		start := time.Now()
 		if r := k.do("GET", "/plugins/functions/prebuild", nil); !strings.Contains(r.body, old(slow.URL)) {

@@ -49,10 +49,12 @@ type testModule struct {
 	b  host.Bundle
 }
 
-func (m *testModule) Symbols() []host.Symbol                   { return m.b.Plugin.Manifest.List() }
-func (*testModule) Close(context.Context) error                { return nil }
-func (*testModule) Sink(string, host.Props) (host.Sink, error) { return nil, host.ErrNotFound }
-func (*testModule) Source(string, host.Props) (host.Source, error) {
+func (m *testModule) Symbols() []host.Symbol    { return m.b.Plugin.Manifest.List() }
+func (*testModule) Close(context.Context) error { return nil }
+func (*testModule) Sink(string, *host.Call, host.Props) (host.Sink, error) {
+	return nil, host.ErrNotFound
+}
+func (*testModule) Source(string, *host.Call, host.Props) (host.Source, error) {
 	return nil, host.ErrNotFound
 }
 
@@ -195,7 +197,7 @@ func newKitIn(t testing.TB, home string, o api.Options) *kit {
 func newKitUnder(t testing.TB, home string, policy host.InstallPolicy, o api.Options) *kit {
 	t.Helper()
 	h, err := host.Open(context.Background(), host.Options{
-		Home: home, Runtimes: []host.Runtime{&testRuntime{funcs()}, nativeRuntime{}}, Store: &hosttest.MemStore{},
+		Home: home, Runtimes: []host.Runtime{portableRuntime{}, &testRuntime{funcs()}, nativeRuntime{}}, Store: &hosttest.MemStore{},
 		Install: policy,
 	})
 	if err != nil {

@@ -335,7 +335,7 @@ func TestPrebuild(t *testing.T) {
 	release, _ := os.ReadFile("/etc/os-release")
 	system := api.Distribution(string(release))
 	for hosts, host := range map[string]string{
-		"": "https://packages.emqx.io", " https://a.example/ , https://b.example": "https://a.example",
+		"": "https://packages.emqx.io", " https://a.example/ , https://b.example/ ": "https://b.example",
 	} {
 		k := newKit(t, api.Options{Version: "2.4.0", PluginHosts: hosts})
 		for class, names := range map[string][]string{

@@ -18,6 +18,9 @@ type Host interface {
 	Replace(context.Context, host.Request) (host.Plugin, error)
 	Remove(context.Context, host.ID) error
 	Register(ctx context.Context, id host.ID, functions []string) error
+	Status(host.ID) (host.Status, error)
+	Restart(context.Context, host.ID) error
+	Output(host.ID) (host.Output, error)
 
 	Functions() []host.FunctionDesc
 	FunctionNamed(name string) (host.FunctionDesc, error)

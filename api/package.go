@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,35 +14,53 @@ import (
 	"github.com/vanth-io/vanth/host"
 )
 
-// maxField bounds a field of a form, in bytes.
-const maxField = 4 << 10
+// Bounds of the fields of a form beside the package, in bytes: of one, and of all
+// with what a form puts around them.
+const (
+	maxField  = 4 << 10
+	maxFields = 64 << 10
+)
 
 // request reads what is to be installed: eKuiper's JSON, the package itself
 // (application/zip), or a form that holds it. A package is not read here but by
-// the host, straight from the connection. name is that of the path, "" for
-// none; a body that names no plugin gets it.
+// the host, straight from the connection. eKuiper takes any content type for
+// JSON, and so what begins like an object is one whatever it is called. name is
+// that of the path, "" for none; a body that names no plugin gets it.
 func (c class) request(s *Server, r *request, name string) (host.Request, error) {
 	kind, params, _ := mime.ParseMediaType(string(r.ctx.Request.Header.ContentType()))
+	zipped := kind == "application/zip" || kind == "application/x-zip-compressed"
+	form := kind == "multipart/form-data"
+	stream := io.Reader(&r.body)
 	var req host.Request
 	var err error
-	switch kind {
-	case "application/zip", "application/x-zip-compressed":
+	if zipped || form {
+		most := s.opts.MaxPackage
+		if form {
+			most += maxFields
+		}
+		if err := r.body.limit(most); err != nil {
+			return req, err
+		}
+		begun := bufio.NewReader(stream)
+		stream = begun
+		if beginsObject(begun) {
+			zipped, form = false, false
+		}
+	}
+	switch {
+	case zipped:
 		query := r.ctx.QueryArgs()
 		req.ID.Name = string(query.Peek("name"))
 		req.SHA256 = string(query.Peek("sha256"))
 		for _, f := range query.PeekMulti("functions") {
 			req.Functions = append(req.Functions, string(f))
 		}
-		req.Archive = &r.body
-		err = r.body.limit(s.opts.MaxPackage)
-	case "multipart/form-data":
-		if err = r.body.limit(s.opts.MaxPackage + 64<<10); err == nil {
-			req, err = c.readForm(multipart.NewReader(&r.body, params["boundary"]))
-		}
+		req.Archive = stream
+	case form:
+		req, err = c.readForm(multipart.NewReader(stream, params["boundary"]))
 	default:
-		// eKuiper takes any content type for JSON.
 		if err = r.body.limit(s.opts.MaxBody); err == nil {
-			req, err = c.decode(&r.body)
+			req, err = c.decode(stream)
 		}
 		if req.SHA256 == "" {
 			req.SHA256 = s.sites.digest(req.URL)
@@ -58,6 +77,22 @@ func (c class) request(s *Server, r *request, name string) (host.Request, error)
 		req.ID.Name = name
 	}
 	return req, err
+}
+
+// beginsObject reports whether the first character that is no white space is
+// that of a JSON object, which neither an archive nor a form begins with. It
+// takes nothing from b.
+func beginsObject(b *bufio.Reader) bool {
+	for n := 1; n <= b.Size(); n++ {
+		begin, err := b.Peek(n)
+		if err != nil {
+			return false // whoever reads b meets it
+		}
+		if c := rune(begin[n-1]); !strings.ContainsRune(jsonSpace, c) {
+			return c == '{'
+		}
+	}
+	return false
 }
 
 // decode reads eKuiper's JSON as eKuiper does: names in any case, unknown ones

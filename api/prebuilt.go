@@ -22,7 +22,7 @@ import (
 
 // prebuild lists where builds of plugins can be had: by the indexes of the plugin
 // hosts, and where a host has none by eKuiper's layout, for which nobody is asked.
-// Of hosts that have the same plugin the first counts.
+// Of hosts that have the same plugin the last counts, as in eKuiper.
 func (c class) prebuild(s *Server, r *request) error {
 	if runtime.GOOS != "linux" {
 		return undefined("native plugins are built for Linux: run the host there, or build them for this platform yourself")
@@ -47,8 +47,7 @@ func (c class) prebuild(s *Server, r *request) error {
 				names[name] = folder + name + "_" + runtime.GOARCH + ".zip"
 			}
 		}
-		maps.Copy(names, urls) // of an earlier host
-		urls = names
+		maps.Copy(urls, names)
 	}
 	if !usable {
 		return undefined("invalid configuration for plugin host in kuiper.yaml")
@@ -123,7 +122,7 @@ func newSites(hosts string, keys []string, log *slog.Logger) (*sites, error) {
 
 // digest returns what an index said of a URL; "" when none did.
 func (s *sites) digest(of string) string {
-	for _, p := range s.list {
+	for _, p := range slices.Backward(s.list) {
 		p.mu.Lock()
 		d := p.digests[of]
 		p.mu.Unlock()

@@ -67,6 +67,7 @@ func classes() []class {
 				unknown:  "wasm plugin %s is not found",
 			},
 		},
+		portableClass(),
 		nativeClass(host.ClassSources, "random", "zmq", "sql", "video", "kafka"),
 		nativeClass(host.ClassSinks, "image", "influx", "influx2", "zmq", "kafka", "sql"),
 		nativeClass(host.ClassFunctions, "accumulateWordCount", "countPlusOne", "echo", "geohash", "image", "labelImage", "tfLite"),
@@ -86,6 +87,9 @@ func (c class) routes() []route {
 	}
 	if c.native {
 		list = append(list, route{"GET", all + "/prebuild", c.prebuild, "where builds of " + c.words.one + "s can be had", safe | ekuiper})
+	}
+	if c.name == host.ClassPortables {
+		list = append(list, c.processRoutes(one)...)
 	}
 	if c.name == host.ClassFunctions {
 		list = append(list, route{"POST", one + "/register", c.register, "set the functions of a " + c.words.one, ekuiper})

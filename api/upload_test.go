@@ -105,3 +105,33 @@ func TestForm(t *testing.T) {
 		t.Errorf("no boundary: found %d %s", r.status, r.body)
 	}
 }
+
+// TestObjectOfAnyType: eKuiper takes any content type for JSON, that of a package
+// included.
+func TestObjectOfAnyType(t *testing.T) {
+	k := newKit(t, api.Options{MaxBody: 1 << 10, MaxPackage: 64 << 10})
+	long := strings.Repeat(" ", 2<<10)
+	for _, kind := range []string{zipT, "application/x-zip-compressed", "multipart/form-data; boundary=b"} {
+		for _, c := range []struct {
+			what, body string
+			status     int
+			want       string
+		}{
+			{"object", `{"name":"echo","file":"nowhere"}`, 400, "invalid uri nowhere"},
+			{"after white space", " \r\n\t" + `{"name":"echo","file":"nowhere"}`, 400, "invalid uri nowhere"},
+			{"cut", `{`, 400, "Invalid body: Error decoding the wasm plugin json: unexpected EOF"},
+			{"too long", `{"name":"` + long + `"}`, 413, "expected at most 1024"},
+		} {
+			for _, body := range []any{c.body, io.MultiReader(strings.NewReader(c.body))} { // and chunked
+				if r := k.do("POST", "/plugins/wasm?name=other", body, "Content-Type", kind); r.status != c.status || !strings.Contains(r.body, c.want) {
+					t.Errorf("%s as %s: found %d %s", c.what, kind, r.status, r.body)
+				}
+			}
+		}
+		for _, body := range []string{"", "[]", long + long + long + `{}`} {
+			if r := k.do("POST", "/plugins/wasm?name=other", body, "Content-Type", kind); r.status != 400 || strings.Contains(r.body, "json") {
+				t.Errorf("%.9q as %s: found %d %s", body, kind, r.status, r.body)
+			}
+		}
+	}
+}

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if code, ok := isWorker(); ok {
 		os.Exit(code)
 	}
+	if isPeer() {
+		return
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "vanth-bench-*")
 		if err != nil {

@@ -1,7 +1,9 @@
 package host
 
 // classes lists the classes that plugins can be installed under.
-func classes() []Class { return []Class{ClassSources, ClassFunctions, ClassSinks, ClassWASM} }
+func classes() []Class {
+	return []Class{ClassSources, ClassFunctions, ClassSinks, ClassPortables, ClassWASM}
+}
 
 // dropIn is the folder under plugins/ that holds drop-ins of this class, or ""
 // when this build installs nothing under it.
@@ -9,6 +11,8 @@ func (c Class) dropIn() string {
 	switch c {
 	case ClassWASM, ClassSources, ClassFunctions, ClassSinks:
 		return string(c)
+	case ClassPortables:
+		return "portable" // as eKuiper's folder is called
 	}
 	return ""
 }

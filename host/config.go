@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // Native plugins bring configuration files, which operators edit, to etc/:
@@ -18,6 +17,10 @@ import (
 //	<name>.yaml   etc/<class>/<name>.yaml, unless it is there (sources)
 //	<name>.json   etc/<class>/<name>.json
 //	etc/...       etc/<class>/<name>/...
+//
+// and programs those of their symbols:
+//
+//	sources/..., sinks/..., functions/...     etc/ and the same path
 //
 // They stand outside the bundle, so neither a rename nor the store's
 // transaction covers them. A journal does: it is written, with copies of what
@@ -52,6 +55,14 @@ const (
 
 // configFiles lists what a bundle brings to etc/.
 func (p paths) configFiles(dir string, id ID, m Manifest) (list []configFile) {
+	if m.IsProgram() {
+		for _, folder := range programFolders() {
+			for _, f := range filesBelow(filepath.Join(dir, folder)) {
+				list = append(list, configFile{From: filepath.Join(folder, f), To: filepath.Join(folder, f)})
+			}
+		}
+		return list
+	}
 	if m.Language != LanguageNative {
 		return nil
 	}
@@ -67,17 +78,6 @@ func (p paths) configFiles(dir string, id ID, m Manifest) (list []configFile) {
 		list = append(list, configFile{From: filepath.Join("etc", f), To: filepath.Join(class, id.Name, f)})
 	}
 	return list
-}
-
-// missingConfig reports a source without the yaml file that it must have: its
-// own, or one that an operator put there.
-func (h *Host) missingConfig(dir string, id ID, m Manifest) error {
-	yaml := id.Name + ".yaml"
-	if m.Language != LanguageNative || id.Class != ClassSources || exists(dir, yaml) || exists(filepath.Join(h.paths.etc, string(id.Class)), yaml) {
-		return nil
-	}
-	return invalid("invalid zip file: expectFiles: %d, got filenames:[%s], zipFiles: [%s], yamlFileChecked:false, soFileChecked:true: expected %s at the root",
-		expected(KindSource), m.Executable, strings.Join(filesBelow(dir), " "), yaml)
 }
 
 // config brings the bundle's configuration files to etc/.

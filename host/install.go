@@ -91,6 +91,11 @@ func (h *Host) Remove(ctx context.Context, id ID) error {
 		h.removeConfig(config)
 		_ = os.RemoveAll(journalDir)
 	}
+	for _, rt := range h.opts.Runtimes {
+		if k, ok := rt.(Keeper); ok {
+			k.Forget(id)
+		}
+	}
 	if err := h.discard(h.paths.plugin(id)); err != nil {
 		h.opts.Log.Warn("files remain until the next start", "plugin", id.String(), "err", err)
 	}

@@ -21,7 +21,7 @@ const LanguageNative = "native"
 func describe(dir string, id ID, functions []string) (Manifest, error) {
 	kind := id.Class.kind()
 	if kind == 0 || exists(dir, id.Name+".wasm") {
-		m, err := readManifest(dir, id.Name)
+		m, err := readManifest(dir, id)
 		if err != nil {
 			return m, err
 		}
@@ -30,20 +30,19 @@ func describe(dir string, id ID, functions []string) (Manifest, error) {
 				return m, invalid("manifest %s.json: %s in a plugin of class %s, which holds %ss only", id.Name, s, id.Class, kind)
 			}
 		}
-		return m, nil
+		return m, m.checkFiles(dir)
 	}
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return Manifest{}, err
 	}
-	var names []string
+	var c contents
 	for _, e := range list {
-		names = append(names, e.Name())
+		c.names = append(c.names, e.Name())
 	}
-	so, ok := newest(id.Name, names)
+	so, ok := newest(id.Name, slices.DeleteFunc(c.root(), func(f string) bool { return !packaged(id.Name, f) }))
 	if !ok {
-		return Manifest{}, invalid("invalid zip file: expectFiles: %d, got filenames:[], zipFiles: [%s], yamlFileChecked:%t, soFileChecked:false: expected %s.so or %s@VERSION.so at the root, or %s.wasm with its manifest",
-			expected(kind), strings.Join(names, " "), exists(dir, id.Name+".yaml"), ucFirst(id.Name), ucFirst(id.Name), id.Name)
+		return Manifest{}, newPaths("").checkContents(c, id, true)
 	}
 	so.plugin = id.Name
 	return nativeManifest(so, kind, functions)
@@ -65,14 +64,6 @@ func checkEtc(dir string, m Manifest) error {
 // NewerVersion reports whether version a counts before b where there are both:
 // by semantic versioning where both are such, else as text.
 func NewerVersion(a, b string) bool { return newer(soFile{version: a}, soFile{version: b}) }
-
-// expected is how many files eKuiper counts in an archive of a kind.
-func expected(k Kind) int {
-	if k == KindSource {
-		return 3
-	}
-	return 1
-}
 
 // nativeManifest makes the manifest that a .so file does not have.
 func nativeManifest(so soFile, kind Kind, functions []string) (Manifest, error) {
@@ -108,8 +99,8 @@ func checkFunctions(names []string) error {
 }
 
 // readManifest finds <name>.json at the root of dir.
-func readManifest(dir, name string) (Manifest, error) {
-	file := name + ".json"
+func readManifest(dir string, id ID) (Manifest, error) {
+	file := id.Name + ".json"
 	f, err := Bundle{Dir: dir}.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
 		found := filesBelow(dir)
@@ -124,7 +115,7 @@ func readManifest(dir, name string) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	return ParseManifest(name, b)
+	return ParseManifest(id, b)
 }
 
 func exists(dir, name string) bool {

@@ -77,10 +77,11 @@ func (l *Limits) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ParseManifest reads the manifest of the plugin called name. The error is
-// ErrInvalid and says what to mend; the sentences that eKuiper has are its own.
-func ParseManifest(name string, b []byte) (Manifest, error) {
+// ParseManifest reads the manifest of a plugin. The error is ErrInvalid and says
+// what to mend; the sentences that eKuiper has are its own.
+func ParseManifest(id ID, b []byte) (Manifest, error) {
 	var m Manifest
+	name := id.Name
 	if len(b) > maxManifest {
 		return m, invalid("manifest %s.json has %d bytes, at most %d are allowed", name, len(b), maxManifest)
 	}
@@ -96,6 +97,11 @@ func ParseManifest(name string, b []byte) (Manifest, error) {
 	if m.Language == LanguageNative {
 		return m, invalid("manifest %s.json: language %q is that of .so files, which have no manifest", name, m.Language)
 	}
+	if id.Class == ClassPortables {
+		if err := m.checkProgram(); err != nil {
+			return m, err
+		}
+	}
 	m.Listed = len(m.Functions) > 0
 	list := m.List()
 	if len(list) > maxSymbols {
@@ -103,6 +109,11 @@ func ParseManifest(name string, b []byte) (Manifest, error) {
 	}
 	if len(list) == 0 {
 		return m, invalid("invalid plugin, must define at lease one source, sink or function")
+	}
+	if id.Class == ClassPortables {
+		if err := m.checkLanguage(); err != nil {
+			return m, err
+		}
 	}
 	seen := make(map[Symbol]bool, len(list))
 	for _, s := range list {

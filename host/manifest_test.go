@@ -15,7 +15,7 @@ func TestParseManifest(t *testing.T) {
 		`{"sources":["same"],"functions":["same"]}`,
 	}
 	for _, g := range good {
-		if _, err := ParseManifest("geo", []byte(g)); err != nil {
+		if _, err := ParseManifest(ID{ClassWASM, "geo"}, []byte(g)); err != nil {
 			t.Errorf("%s: %v", g, err)
 		}
 	}
@@ -34,7 +34,7 @@ func TestParseManifest(t *testing.T) {
 		`{"functions":["a"]} {}`:                                 "after top-level value",
 		`{"version":"` + strings.Repeat("x", maxManifest) + `"}`: "at most",
 	} {
-		if _, err := ParseManifest("geo", []byte(in)); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+		if _, err := ParseManifest(ID{ClassWASM, "geo"}, []byte(in)); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %v, want %q", in, err, want)
 		}
 	}
@@ -47,7 +47,7 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"sources":[null],"functions":[1]}`))
 	f.Add([]byte("\xff{"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := ParseManifest("geo", b)
+		m, err := ParseManifest(ID{ClassWASM, "geo"}, b)
 		if err != nil {
 			if !errors.Is(err, ErrInvalid) {
 				t.Errorf("%T %v", err, err)

@@ -107,19 +107,22 @@ func TestNativeNamesAndVersions(t *testing.T) {
 	b, _ := openNative(t)
 	fns := host.ClassFunctions
 	if err := b.put(nid(fns, "version"), false, map[string]string{
-		"Version@v1.9.0.so": "a", "version@1.10.0.so": "b", "Version.so": "c", "Other@9.so": "d", "lib.so.1": "e",
+		"version@1.10.0@x.so": "b", "version.so.so": "c", "Other@9.so": "d", "lib.so.1": "e", "sub/Version.so": "f",
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := b.Get(nid(fns, "version")); err != nil || p.Manifest.Version != "1.10.0" || p.Manifest.Executable != "version@1.10.0.so" || p.Runtime != "so" {
+	if p, err := b.Get(nid(fns, "version")); err != nil || p.Manifest.Version != "1.10.0" || p.Manifest.Executable != "version@1.10.0@x.so" || p.Runtime != "so" {
 		t.Errorf("%+v, %v", p, err)
 	}
 	b.want("version", "1.10.0")
 	for name, files := range map[string]map[string]string{
-		"expected Nothing.so or Nothing@VERSION.so": {"Other.so": "x"},
-		"broken file":          {"Nothing.so": "broken"},
-		"holds functions only": {"nothing.wasm": "", "nothing.json": `{"functions":["echo"],"sinks":["s"]}`},
-		"id 'a b' contains":    {"nothing.wasm": "", "nothing.json": `{"functions":["a b"]}`},
+		"expected Nothing.so or Nothing@VERSION.so":                                                                 {"Other.so": "x"},
+		"got filenames:[], zipFiles: [nothing.so.so nothing.source.so], yamlFileChecked:false, soFileChecked:false": {"nothing.so.so": "x", "nothing.source.so": "x"},
+		"expected one .so file of the plugin":                                                                       {"Nothing@1.so": "x", "nothing.so": "x"},
+		"zipFiles: []":                                                                                              {},
+		"broken file":                                                                                               {"Nothing.so": "broken"},
+		"holds functions only":                                                                                      {"nothing.wasm": "", "nothing.json": `{"functions":["echo"],"sinks":["s"]}`},
+		"id 'a b' contains":                                                                                         {"nothing.wasm": "", "nothing.json": `{"functions":["a b"]}`},
 	} {
 		if err := b.put(nid(fns, "nothing"), false, files); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v: %v, want %q", files, err, name)

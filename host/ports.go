@@ -28,6 +28,12 @@ type Runtime interface {
 	Close(context.Context) error
 }
 
+// Keeper is a [Runtime] that keeps something of a plugin beside its modules.
+type Keeper interface {
+	// Forget is told that a plugin was removed.
+	Forget(ID)
+}
+
 // Module is a loaded bundle. The Call that a source or a sink gets says on whose
 // behalf it runs; nil for nobody's.
 //

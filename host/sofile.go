@@ -23,9 +23,21 @@ func parseSo(file string) (soFile, bool) {
 	if !ok || !strings.HasSuffix(file, ".so") || base == "" {
 		return soFile{}, false
 	}
-	name, version, _ := strings.Cut(base, "@")
+	name, rest, _ := strings.Cut(base, "@")
+	version, _, _ := strings.Cut(rest, "@")
 	first, size := utf8.DecodeRuneInString(name)
 	return soFile{file, name, string(unicode.ToLower(first)) + name[size:], version}, name != ""
+}
+
+// packaged reports whether a file of a bundle is the .so file of a plugin, by
+// eKuiper's pattern for the entries of a package, which is narrower than what it
+// takes of files that lie in a folder: ^((<n>)|(<N>))(@.*)?\.so$
+func packaged(plugin, file string) bool {
+	rest, ok := strings.CutPrefix(file, plugin)
+	if !ok {
+		rest, ok = strings.CutPrefix(file, ucFirst(plugin))
+	}
+	return ok && (rest == ".so" || strings.HasPrefix(rest, "@") && strings.HasSuffix(rest, ".so"))
 }
 
 // newest returns the file of a plugin that counts where there are several: the

@@ -21,13 +21,14 @@ type installation struct {
 	old  *entry // what is published under the ID now; nil for none
 	undo []func()
 
-	pkg     *os.File // the archive
-	digest  string
-	stage   string // unpacked, not yet in place
-	journal string // of configuration files; "" for none
-	plugin  Plugin
-	record  Record
-	entry   *entry
+	pkg      *os.File // the archive
+	digest   string
+	contents contents
+	stage    string // unpacked, not yet in place
+	journal  string // of configuration files; "" for none
+	plugin   Plugin
+	record   Record
+	entry    *entry
 	// carried: entry runs the module of old.
 	carried bool
 }
@@ -93,7 +94,7 @@ func (in *installation) unpack(ctx context.Context) error {
 	}
 	in.stage = stage
 	in.undo = append(in.undo, func() { os.RemoveAll(stage) })
-	if err := unpack(ctx, in.pkg, stage, in.req.ID, in.h.opts.Install.MaxUnpacked); err != nil {
+	if in.contents, err = unpack(ctx, in.pkg, stage, in.req.ID, in.h.opts.Install.MaxUnpacked); err != nil {
 		return err
 	}
 	in.dropPackage()
@@ -102,14 +103,18 @@ func (in *installation) unpack(ctx context.Context) error {
 
 // manifest reads what the archive says of itself and reserves its names.
 func (in *installation) manifest(context.Context) error {
-	m, err := describe(in.stage, in.req.ID, in.req.Functions)
+	id, yaml := in.req.ID, filepath.Join(in.h.paths.etc, string(in.req.ID.Class))
+	if err := in.h.paths.checkContents(in.contents, id, exists(yaml, id.Name+".yaml")); err != nil {
+		return err
+	}
+	m, err := describe(in.stage, id, in.req.Functions)
 	if err != nil {
 		return err
 	}
 	if err := checkEtc(in.stage, m); err != nil {
 		return err
 	}
-	if err := in.h.missingConfig(in.stage, in.req.ID, m); err != nil {
+	if err := m.makeExecutable(in.stage); err != nil {
 		return err
 	}
 	runs, err := hasScript(in.stage)
@@ -118,7 +123,7 @@ func (in *installation) manifest(context.Context) error {
 		return err
 	case runs && !in.h.opts.Install.Scripts:
 		return Errorf(ErrUnsupported, "install.sh is refused: set basic.installScript: allow to run the scripts that plugins bring")
-	case !runs && len(in.req.ShellParas) > 0:
+	case len(in.req.ShellParas) > 0 && !exists(in.stage, scriptName):
 		return invalid("have shell parameters : %v but no install.sh file", in.req.ShellParas)
 	}
 	fresh, err := in.h.reg.claim(in.req.ID, m.List())

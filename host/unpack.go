@@ -35,12 +35,17 @@ func ReadPackage(ctx context.Context, file, dir string, id ID) (Package, error) 
 	defer f.Close()
 	var p InstallPolicy
 	p.fill("")
-	if err := unpack(ctx, f, dir, id, p.MaxUnpacked); err != nil {
+	c, err := unpack(ctx, f, dir, id, p.MaxUnpacked)
+	if err != nil {
 		return Package{}, err
 	}
 	pkg := Package{ID: id}
 	if id.Class == "" {
 		pkg.ID.Class, pkg.Guess = guessClass(dir, id.Name)
+	}
+	// A source's yaml file may be where it is installed.
+	if err := newPaths("").checkContents(c, pkg.ID, true); err != nil {
+		return pkg, err
 	}
 	if pkg.Manifest, err = describe(dir, pkg.ID, nil); err == nil {
 		err = checkEtc(dir, pkg.Manifest)
@@ -83,30 +88,40 @@ func guessClass(dir, name string) (c Class, by string) {
 	return ClassFunctions, files[so] + ", with nothing that says more"
 }
 
-// unpack walks an archive, then extracts it into dir. A single enclosing folder,
+// unpack walks an archive, then extracts it into dir, and returns what is in it. A single enclosing folder,
 // as many tools make, is left out when the plugin stands in it. The error is
 // ErrInvalid when the archive is at fault.
-func unpack(ctx context.Context, pkg *os.File, dir string, id ID, limit int64) error {
+func unpack(ctx context.Context, pkg *os.File, dir string, id ID, limit int64) (contents, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return err
+		return contents{}, err
 	}
 	defer root.Close()
 	size, err := pkg.Seek(0, io.SeekEnd)
 	if err != nil {
-		return err
+		return contents{}, err
 	}
 	limits := archive.Limits{TotalBytes: limit}
 	entries, err := archive.List(pkg, size, limits)
 	if err != nil {
-		return refused(err)
+		return contents{}, refused(err)
 	}
 	prefix := archive.Strip(entries)
 	if recognised(entries, id, "") || !recognised(entries, id, prefix+"/") {
 		prefix = ""
 	}
+	var c contents
+	for _, e := range entries {
+		if e.Dir {
+			e.Name += "/"
+		}
+		c.names = append(c.names, e.Name)
+	}
+	if prefix != "" {
+		c.prefix = prefix + "/"
+	}
 	_, err = archive.Extract(ctx, pkg, size, prefix, root, limits)
-	return refused(err)
+	return c, refused(err)
 }
 
 // recognised reports whether a bundle of the plugin begins at prefix; without a
@@ -121,14 +136,10 @@ func recognised(entries []archive.Entry, id ID, prefix string) bool {
 	if id.Class == "" && has(id.Name+".json") {
 		return true
 	}
-	var names []string
-	for _, e := range entries {
-		if rest, ok := strings.CutPrefix(e.Name, prefix); ok {
-			names = append(names, rest)
-		}
-	}
-	_, ok := newest(id.Name, names)
-	return ok
+	return slices.ContainsFunc(entries, func(e archive.Entry) bool {
+		file, ok := strings.CutPrefix(e.Name, prefix)
+		return ok && !strings.Contains(file, "/") && packaged(id.Name, file)
+	})
 }
 
 // refused marks what is wrong with the archive, and not with the disk.

@@ -51,7 +51,7 @@ func sample(t *testing.T, rt *Runtime, name string, store *hosttest.MemStore) (*
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest, err := host.ParseManifest(name, text)
+	manifest, err := host.ParseManifest(host.ID{Class: host.ClassWASM, Name: name}, text)
 	if err != nil {
 		t.Fatal(err)
 	}

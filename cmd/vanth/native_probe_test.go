@@ -148,7 +148,7 @@ func TestNativeHangsOnce(t *testing.T) {
 		c := newPeer(p.address)
 		_, entry, err := c.do("GET", "/functions/hangs", nil)
 		c.close()
-		for _, want := range []string{`"status":"error"`, "its initialisers did not return within 20s", "in quarantine until it is replaced"} {
+		for _, want := range []string{`"status":"error"`, "its initialisers or constructors did not return within 20s", "in quarantine until it is replaced"} {
 			if err != nil || !strings.Contains(entry, want) {
 				t.Errorf("%s start: no %q in %s %v", start, want, entry, err)
 			}

@@ -77,7 +77,7 @@ func bundleName(dir string) (string, error) {
 	if err := host.CheckName(name); err != nil {
 		return "", err
 	}
-	if _, err := host.ParseManifest(name, manifest); err != nil {
+	if _, err := host.ParseManifest(host.ID{Class: host.ClassWASM, Name: name}, manifest); err != nil {
 		return "", err
 	}
 	return name, checkModule(filepath.Join(dir, name+".wasm"))

@@ -18,6 +18,7 @@ import (
 	"github.com/vanth-io/vanth/cmd/vanth/internal/config"
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/native"
+	"github.com/vanth-io/vanth/portable"
 	"github.com/vanth-io/vanth/store"
 	"github.com/vanth-io/vanth/wasm"
 )
@@ -64,8 +65,11 @@ func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (
 	plugins := native.New(nativeOptions(home, c, log))
 	s.opened("native", plugins.Close)
 
+	programs := portable.New(portableOptions(home, c, log))
+	s.opened("portable", programs.Close)
+
 	o := hostOptions(home, c, log)
-	o.Store, o.Runtimes = kept, []host.Runtime{plugins, guests}
+	o.Store, o.Runtimes = kept, []host.Runtime{plugins, programs, guests}
 	if s.host, err = host.Open(ctx, o); err != nil {
 		return nil, err
 	}
@@ -168,6 +172,15 @@ func nativeOptions(home string, c config.Config, log *slog.Logger) native.Option
 		o.Worker = []string{exe, workerCommand}
 	}
 	return o
+}
+
+func portableOptions(home string, c config.Config, log *slog.Logger) portable.Options {
+	p := c.Portable
+	return portable.Options{
+		LogDir: filepath.Join(home, "data", "log"), Python: p.Python,
+		InitTimeout: p.InitTimeout, SendTimeout: p.SendTimeout, RecvTimeout: p.RecvTimeout, Grace: p.Grace,
+		EKuiperOnly: p.Lane == "ekuiper", SharedTmp: p.Tmp == "shared", Env: p.Env, MaxInstances: p.MaxInstances, Log: log,
+	}
 }
 
 func apiOptions(home string, c config.Config, log *slog.Logger, stop func(code int)) api.Options {

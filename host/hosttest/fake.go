@@ -17,8 +17,9 @@ import (
 type FakeFunc func(ctx context.Context, b host.Bundle, c *host.Call, args []any) (any, error)
 
 // FakeRuntime is a host.Runtime whose functions are Go functions. It accepts
-// bundles that hold a file <name>.wasm, of whatever content, and a manifest
-// whose functions are among Funcs.
+// bundles that hold a file <name>.wasm, of whatever content, or are programs,
+// with a manifest whose functions are among Funcs. It claims to have whatever
+// sources and sinks the manifest names, and has none.
 type FakeRuntime struct {
 	// Funcs are the functions that bundles can export, beside those of
 	// [FakeFuncs].
@@ -72,7 +73,7 @@ func (*FakeRuntime) Name() string { return "fake" }
 
 // Accepts implements host.Runtime.
 func (*FakeRuntime) Accepts(b host.Bundle) bool {
-	return fileExists(b.Dir, b.Plugin.ID.Name+".wasm")
+	return fileExists(b.Dir, b.Plugin.ID.Name+".wasm") || b.Plugin.Manifest.IsProgram()
 }
 
 func fileExists(dir, name string) bool {
@@ -142,9 +143,9 @@ type fakeModule struct {
 
 func (m *fakeModule) Symbols() []host.Symbol {
 	var list []host.Symbol
-	for _, n := range m.bundle.Plugin.Manifest.Functions {
-		if m.funcs[n] != nil {
-			list = append(list, host.Symbol{Kind: host.KindFunction, Name: n})
+	for _, s := range m.bundle.Plugin.Manifest.List() {
+		if s.Kind != host.KindFunction || m.funcs[s.Name] != nil {
+			list = append(list, s)
 		}
 	}
 	return list

@@ -25,6 +25,10 @@ type RuntimeKit struct {
 	Files map[string][]byte
 	// Language is the manifest's language, "" for none.
 	Language string
+	// Executable is the manifest's executable, "" for none.
+	Executable string
+	// Through is how a value comes back from echo; nil where each does as it went.
+	Through func(any) any
 	// Damaged are the files of a bundle that the runtime accepts and cannot
 	// load.
 	Damaged map[string][]byte
@@ -92,7 +96,7 @@ func (b *runtimeBench) bundle(files map[string][]byte, m host.Manifest) (host.Bu
 }
 
 func (b *runtimeBench) manifest() host.Manifest {
-	return host.Manifest{Version: "1", Language: b.kit.Language, Functions: []string{"echo", "fail", "spin"}}
+	return host.Manifest{Version: "1", Language: b.kit.Language, Executable: b.kit.Executable, Functions: []string{"echo", "fail", "spin"}}
 }
 
 // load loads the kit's bundle.
@@ -198,21 +202,29 @@ func checkGenerations(b *runtimeBench) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(wantEcho(b.ctx, f, "one"), wantEcho(b.ctx, g, "two"), m2.Close(b.ctx)); err != nil {
+	if err := errors.Join(b.wantEcho(f, "one"), b.wantEcho(g, "two"), m2.Close(b.ctx)); err != nil {
 		return err
 	}
-	return wantEcho(b.ctx, f, "after the other closed")
+	return b.wantEcho(f, "after the other closed")
 }
 
-func wantEcho(ctx context.Context, f host.Function, v any) error {
-	got, err := f.Exec(ctx, nil, []any{v})
+func (b *runtimeBench) wantEcho(f host.Function, v any) error {
+	got, err := f.Exec(b.ctx, nil, []any{v})
 	if err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(got, v) {
-		return fmt.Errorf("echo of %#v is %#v", v, got)
+	if want := b.through(v); !reflect.DeepEqual(got, want) {
+		return fmt.Errorf("echo of %#v is %#v, want %#v", v, got, want)
 	}
 	return nil
+}
+
+// through is how v comes back.
+func (b *runtimeBench) through(v any) any {
+	if b.kit.Through == nil {
+		return v
+	}
+	return b.kit.Through(v)
 }
 
 func checkRuntimeClose(b *runtimeBench) error {
@@ -299,7 +311,7 @@ func checkCallAfterClose(b *runtimeBench) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(wantEcho(b.ctx, f, "x"), m.Close(b.ctx)); err != nil {
+	if err := errors.Join(b.wantEcho(f, "x"), m.Close(b.ctx)); err != nil {
 		return err
 	}
 	if _, err := f.Exec(b.ctx, nil, []any{"x"}); !errors.Is(err, host.ErrClosed) {
@@ -334,7 +346,7 @@ func checkValidate(b *runtimeBench) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Validate([]any{"x"}), f.Validate([]any{nil}), wantEcho(b.ctx, f, "x")); err != nil {
+	if err := errors.Join(f.Validate([]any{"x"}), f.Validate([]any{nil}), b.wantEcho(f, "x")); err != nil {
 		return err
 	}
 	for _, args := range [][]any{{}, {"x", "y"}, {int64(1)}} {
@@ -357,10 +369,10 @@ func checkNoSharing(b *runtimeBench) error {
 		return err
 	}
 	copy(arg, "XXXXX")
-	if err := wantEcho(b.ctx, f, []byte("other")); err != nil {
+	if err := b.wantEcho(f, []byte("other")); err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(first, []byte("first")) {
+	if !reflect.DeepEqual(first, b.through([]byte("first"))) {
 		return fmt.Errorf("the first result became %q", first)
 	}
 	return nil
@@ -386,7 +398,7 @@ func checkValues(b *runtimeBench) error {
 		big, string(make([]byte, 70_000)),
 	}
 	for _, v := range values {
-		if err := wantEcho(b.ctx, f, v); err != nil {
+		if err := b.wantEcho(f, v); err != nil {
 			return err
 		}
 	}
@@ -407,7 +419,7 @@ func checkFault(b *runtimeBench) error {
 		if g, ok := errors.AsType[*host.GuestError](err); !ok || g.Symbol != "fail" || g.Plugin.Name != "kit" {
 			return fmt.Errorf("fail: %w", err)
 		}
-		if err := wantEcho(b.ctx, echo, "still here"); err != nil {
+		if err := b.wantEcho(echo, "still here"); err != nil {
 			return err
 		}
 	}
@@ -424,7 +436,7 @@ func checkParallel(b *runtimeBench) error {
 	for i := range errs {
 		wg.Go(func() {
 			for n := range 200 {
-				err := wantEcho(b.ctx, f, fmt.Sprintf("%d-%d", i, n))
+				err := b.wantEcho(f, fmt.Sprintf("%d-%d", i, n))
 				if err != nil && !errors.Is(err, host.ErrBusy) {
 					errs[i] = err
 					return
@@ -455,5 +467,5 @@ func checkExecContext(b *runtimeBench) error {
 	if _, err := echo.Exec(ctx, nil, []any{"x"}); !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("a call with a context that has ended: %w", err)
 	}
-	return wantEcho(b.ctx, echo, "still here")
+	return b.wantEcho(echo, "still here")
 }

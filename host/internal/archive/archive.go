@@ -14,7 +14,7 @@ type Entry struct {
 }
 
 // List judges the archive in the first size bytes of r and returns its entries in the order of its
-// directory. It reads headers only: whether the contents are what they declare, Extract finds out.
+// directory; there may be none. It reads headers only: whether the contents are what they declare, Extract finds out.
 // Errors match ErrRefused, unless reading r failed; "zip: not a valid zip file" begins those about
 // the archive's structure (they match zip.ErrFormat too).
 func List(r io.ReaderAt, size int64, l Limits) ([]Entry, error) {
@@ -57,10 +57,6 @@ func walk(r io.ReaderAt, size int64, l Limits) ([]record, error) {
 		return nil, err
 	}
 	f := &faults{}
-	if d.count == 0 {
-		f.add("no entries")
-		return nil, f.err()
-	}
 	if d.count > uint64(l.Entries) {
 		f.add("too many entries: found %d, limit %d", d.count, l.Entries)
 		return nil, f.err()

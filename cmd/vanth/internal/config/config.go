@@ -8,10 +8,11 @@ import (
 // Config is everything an operator decides. It is complete and checked when
 // [Load] returned it; paths are absolute.
 type Config struct {
-	Basic  Basic
-	WASM   WASM
-	Native Native
-	Limits Limits
+	Basic    Basic
+	WASM     WASM
+	Portable Portable
+	Native   Native
+	Limits   Limits
 }
 
 // Basic is the section basic.
@@ -53,6 +54,19 @@ type WASM struct {
 	Trusted      []string
 }
 
+// Portable is the section portable.
+type Portable struct {
+	Python       string
+	InitTimeout  time.Duration
+	SendTimeout  time.Duration
+	RecvTimeout  time.Duration
+	Grace        time.Duration
+	Lane         string // auto, ekuiper
+	Tmp          string // auto, shared
+	Env          []string
+	MaxInstances int
+}
+
 // Native is the section native.
 type Native struct {
 	Isolation string // none, process
@@ -83,6 +97,10 @@ func Default() Config {
 			CallTimeout: time.Second, StartTimeout: 10 * time.Second, MemoryMiB: 16,
 			PoolMin: 1, PoolIdle: time.Minute, PoolWait: 100 * time.Millisecond,
 			Engine: "auto", Grants: []string{"state", "clock", "random"}, Trusted: []string{},
+		},
+		Portable: Portable{
+			Python: "python", InitTimeout: time.Minute, SendTimeout: 5 * time.Second, RecvTimeout: 5 * time.Second,
+			Grace: time.Second, Lane: "auto", Tmp: "auto", Env: []string{}, MaxInstances: 16,
 		},
 		Native: Native{Isolation: "none"},
 		Limits: Limits{

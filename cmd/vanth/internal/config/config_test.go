@@ -180,8 +180,8 @@ func TestWarnings(t *testing.T) {
     enable: true
   restprot: 1
   enableRestAuditLog: true
-portable:
-  pythonBin: python
+rule:
+  qos: 0
 wasm:
   callTimout: 1s
   drain: 1s
@@ -196,7 +196,7 @@ frob: [1]
 		{"kuiper.yaml:2", "basic.consoleLog", inert},
 		{"kuiper.yaml:3", "basic.syslog", inert},
 		{"kuiper.yaml:5", "basic.restprot", unknown},
-		{"kuiper.yaml:7", "portable", inert},
+		{"kuiper.yaml:7", "rule", inert},
 		{"kuiper.yaml:10", "wasm.callTimout", unknown},
 		{"kuiper.yaml:11", "wasm.drain", unknown + "; there is limits.drain"},
 		{"kuiper.yaml:12", "frob", unknown},

@@ -52,6 +52,16 @@ func keys() []key {
 		words("wasm.grants", grantShape, func(c *Config) *[]string { return &c.WASM.Grants }),
 		words("wasm.trusted", pluginShape, func(c *Config) *[]string { return &c.WASM.Trusted }),
 
+		text("portable.pythonBin", anyShape, func(c *Config) *string { return &c.Portable.Python }),
+		duration("portable.initTimeout", tiny, year, func(c *Config) *time.Duration { return &c.Portable.InitTimeout }),
+		duration("portable.sendTimeout", tiny, year, func(c *Config) *time.Duration { return &c.Portable.SendTimeout }),
+		duration("portable.recvTimeout", tiny, year, func(c *Config) *time.Duration { return &c.Portable.RecvTimeout }),
+		duration("portable.grace", tiny, year, func(c *Config) *time.Duration { return &c.Portable.Grace }),
+		choice("portable.lane", []string{"auto", "ekuiper"}, func(c *Config) *string { return &c.Portable.Lane }),
+		choice("portable.tmp", []string{"auto", "shared"}, func(c *Config) *string { return &c.Portable.Tmp }),
+		words("portable.env", variableShape, func(c *Config) *[]string { return &c.Portable.Env }),
+		integer("portable.maxInstances", 1, 1000, func(c *Config) *int { return &c.Portable.MaxInstances }),
+
 		choice("native.isolation", []string{"none", "process"}, func(c *Config) *string { return &c.Native.Isolation }),
 
 		integer("limits.packageMiB", 1, 1<<20, func(c *Config) *int { return &c.Limits.PackageMiB }),
@@ -69,7 +79,7 @@ func keys() []key {
 // lower case.
 func foreign() []string {
 	return []string{
-		"portable", "rule", "sink", "source", "store", "opentelemetry", "hot", "connection",
+		"rule", "sink", "source", "store", "opentelemetry", "hot", "connection",
 		"basic.consolelog", "basic.filelog", "basic.logdisabletimestamp",
 		"basic.syslog", "basic.rotatetime", "basic.maxage", "basic.rotatesize", "basic.rotatecount",
 		"basic.ip", "basic.port", "basic.timezone", "basic.prometheus", "basic.prometheusport",

@@ -61,6 +61,12 @@ func pluginShape() shape {
 	return shape{"names of plugins", func(s string) bool { return host.CheckName(s) == nil }}
 }
 
+func variableShape() shape {
+	return shape{"names of environment variables, PREFIX* or *", func(s string) bool {
+		return s != "" && !strings.ContainsAny(s, "= \t") && !strings.Contains(strings.TrimSuffix(s, "*"), "*")
+	}}
+}
+
 func wrong(n *yaml.Node, expected string, a ...any) error {
 	return fmt.Errorf("found %s, expected %s", found(n), fmt.Sprintf(expected, a...))
 }

@@ -1,0 +1,266 @@
+//go:build linux
+
+package bench
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.nanomsg.org/mangos/v3"
+	"go.nanomsg.org/mangos/v3/protocol/rep"
+	"go.nanomsg.org/mangos/v3/protocol/req"
+	_ "go.nanomsg.org/mangos/v3/transport/ipc"
+
+	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/hosttest"
+	"github.com/vanth-io/vanth/portable"
+)
+
+// BenchmarkPortableWire calls a function that answers "ok" in another process over
+// eKuiper's wire: ours through the host, lockstep through a REP socket of mangos
+// as eKuiper uses it, and pingpong the same bytes over a bare Unix socket. The
+// plugin is the same loop on a mangos REQ socket.
+func BenchmarkPortableWire(b *testing.B) {
+	args := []any{"abc", int64(3)}
+	b.Run("pingpong", func(b *testing.B) {
+		ln, err := net.Listen("unix", filepath.Join(b.TempDir(), "s"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer ln.Close()
+		startPeer(b, "pingpong", ln.Addr().String())
+		conn, err := ln.Accept()
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer conn.Close()
+		message, answer := make([]byte, 120), make([]byte, 28)
+		for b.Loop() {
+			if _, err := conn.Write(message); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := conn.Read(answer); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("lockstep", func(b *testing.B) {
+		sock, err := rep.NewSocket()
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer sock.Close()
+		url := "ipc://" + filepath.Join(b.TempDir(), "s")
+		if err := sock.Listen(url); err != nil {
+			b.Fatal(err)
+		}
+		startPeer(b, "req", url)
+		if _, err := sock.Recv(); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if v, err := lockstep(sock, args); err != nil || v != "ok" {
+				b.Fatal(v, err)
+			}
+		}
+	})
+	b.Run("vanth", func(b *testing.B) {
+		echo := wireFunction(b)
+		ctx := context.Background()
+		b.ReportAllocs()
+		for b.Loop() {
+			if v, err := echo.Exec(ctx, nil, args); err != nil || v != "ok" {
+				b.Fatal(v, err)
+			}
+		}
+	})
+}
+
+// lockstep is a call as eKuiper makes it.
+func lockstep(sock mangos.Socket, args []any) (any, error) {
+	request, err := json.Marshal(map[string]any{"func": "Exec", "arg": append(args[:len(args):len(args)], `{"ruleId":"r","opId":"o","instanceId":0,"funcId":0}`)})
+	if err != nil {
+		return nil, err
+	}
+	if err := sock.Send(request); err != nil {
+		return nil, err
+	}
+	answer, err := sock.Recv()
+	if err != nil {
+		return nil, err
+	}
+	var r struct {
+		State  bool
+		Result any
+	}
+	err = json.Unmarshal(answer, &r)
+	return r.Result, err
+}
+
+// startPeer starts this binary as the other side.
+func startPeer(b *testing.B, role, at string) {
+	b.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(self, peerWord, role, at)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
+
+// peerWord makes this binary the other side of BenchmarkPortableWire.
+const peerWord = "bench-peer"
+
+// isPeer tells whether this process was started as one, and runs it.
+func isPeer() bool {
+	if len(os.Args) < 4 || os.Args[1] != peerWord {
+		return false
+	}
+	if err := peer(os.Args[2], os.Args[3]); err != nil {
+		fmt.Fprintln(os.Stderr, "peer:", err)
+	}
+	return true
+}
+
+func peer(role, at string) error {
+	switch role {
+	case "pingpong":
+		conn, err := net.Dial("unix", at)
+		if err != nil {
+			return err
+		}
+		message, answer := make([]byte, 120), make([]byte, 28)
+		for {
+			if _, err := conn.Read(message); err != nil {
+				return err
+			}
+			if _, err := conn.Write(answer); err != nil {
+				return err
+			}
+		}
+	case "req":
+		return loop(at)
+	}
+	// A plugin of one function: control on one socket, the function on another.
+	control, err := dial("ipc:///tmp/plugin_" + at + ".ipc")
+	if err != nil {
+		return err
+	}
+	for {
+		command, err := control.Recv()
+		if err != nil {
+			return err
+		}
+		if bytes.Contains(command, []byte(`"start"`)) {
+			go func() { _ = loop("ipc:///tmp/func_echo.ipc") }()
+		}
+		if err := control.Send([]byte("ok")); err != nil {
+			return err
+		}
+	}
+}
+
+func dial(url string) (mangos.Socket, error) {
+	sock, err := req.NewSocket()
+	if err != nil {
+		return nil, err
+	}
+	if err := sock.Dial(url); err != nil {
+		return nil, err
+	}
+	return sock, sock.Send([]byte("handshake"))
+}
+
+// loop answers calls as the loop of eKuiper's SDK does.
+func loop(url string) error {
+	sock, err := dial(url)
+	if err != nil {
+		return err
+	}
+	for {
+		request, err := sock.Recv()
+		if err != nil {
+			return err
+		}
+		var r struct {
+			Func string
+			Arg  []any
+		}
+		if err := json.Unmarshal(request, &r); err != nil {
+			return err
+		}
+		var result any = "ok"
+		if r.Func == "IsAggregate" {
+			result = false
+		}
+		answer, err := json.Marshal(map[string]any{"state": true, "result": result})
+		if err != nil {
+			return err
+		}
+		if err := sock.Send(answer); err != nil {
+			return err
+		}
+	}
+}
+
+// wireFunction installs a plugin that speaks eKuiper's wire.
+func wireFunction(b *testing.B) *host.Handle {
+	b.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	script := "#!/bin/sh\nexec " + self + " " + peerWord + " plugin peer\n"
+	return portableFunction(b, "peer", "echo", map[string]string{
+		"peer.json": `{"version":"1","language":"executable","executable":"run.sh","functions":["echo"]}`, "run.sh": script,
+	})
+}
+
+// portableFunction installs a portable plugin in a host and returns a function.
+func portableFunction(b *testing.B, plugin, function string, files map[string]string) *host.Handle {
+	b.Helper()
+	ctx := context.Background()
+	rt := portable.New(portable.Options{SharedTmp: true}) // where this binary is
+	b.Cleanup(func() { rt.Close(ctx) })
+	h, err := host.Open(ctx, host.Options{Home: b.TempDir(), Store: &hosttest.MemStore{}, Runtimes: []host.Runtime{rt}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { h.Close(ctx) })
+	var z bytes.Buffer
+	w := zip.NewWriter(&z)
+	for name, content := range files {
+		head := &zip.FileHeader{Name: name, Method: zip.Deflate}
+		head.SetMode(0o755)
+		f, err := w.CreateHeader(head)
+		if err == nil {
+			_, err = strings.NewReader(content).WriteTo(f)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := h.Install(ctx, host.Request{ID: host.ID{Class: host.ClassPortables, Name: plugin}, Archive: &z}); err != nil {
+		b.Fatal(err)
+	}
+	return handle(b, h, function)
+}

@@ -1,0 +1,288 @@
+package portable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/frame"
+)
+
+// laneNode is a source or a sink on the fast lane. Its handle is the id of the
+// request that opened it.
+type laneNode struct {
+	l      *lane
+	n      *node
+	handle uint32
+	gone   chan struct{} // closed when it is stopped
+	once   sync.Once
+	room   int // messages that the plugin may still send; of the reader, and of credit
+	mu     sync.Mutex
+}
+
+// laneNodes finds nodes by their handles.
+type laneNodes struct {
+	mu   sync.Mutex // guards what follows
+	open map[uint32]*laneNode
+}
+
+func (s *laneNodes) init() { s.open = map[uint32]*laneNode{} }
+
+// put registers a node; false when the handle is in use.
+func (s *laneNodes) put(a *laneNode) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[a.handle] != nil {
+		return false
+	}
+	s.open[a.handle] = a
+	return true
+}
+
+func (s *laneNodes) remove(handle uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, handle)
+}
+
+// attach implements link.
+func (l *lane) attach(ctx context.Context, n *node) (attachment, error) {
+	seat, err := l.seat(&n.call)
+	if err != nil {
+		return nil, err
+	}
+	a := &laneNode{l: l, n: n, gone: make(chan struct{})}
+	var w *waiter
+	for {
+		if w, err = l.pending.add(nil, nil); err != nil {
+			return nil, err
+		}
+		if a.handle = w.id; l.nodes.put(a) {
+			break
+		}
+		l.pending.drop(w)
+	}
+	op, fields := byte(opOpenSink), map[string]any{"config": map[string]any(n.props)}
+	if n.symbol.Kind == host.KindSource {
+		op = opOpenSource
+		fields["datasource"] = n.target().DataSource
+	}
+	if n.props == nil {
+		fields["config"] = map[string]any{}
+	}
+	_, err = l.askAs(ctx, w, head{op: op, symbol: l.number(n.symbol.Kind, n.symbol.Name), context: seat}, func(b []byte) ([]byte, error) {
+		return frame.Append(b, fields)
+	})
+	if err != nil {
+		l.nodes.remove(a.handle)
+		return nil, l.said(n.symbol.Name, err)
+	}
+	if n.symbol.Kind == host.KindSink {
+		return laneSink{a}, nil
+	}
+	s := laneSource{a}
+	s.credit(inboxSize)
+	return s, nil
+}
+
+// detach implements attachment.
+func (a *laneNode) detach(ctx context.Context) error {
+	a.once.Do(func() { close(a.gone) })
+	defer a.l.nodes.remove(a.handle)
+	_, err := a.l.ask(ctx, nil, head{op: opClose, context: a.handle}, nil)
+	return a.l.said(a.n.symbol.Name, err)
+}
+
+// drop implements attachment.
+func (a *laneNode) drop() {
+	a.once.Do(func() { close(a.gone) })
+	a.l.nodes.remove(a.handle)
+}
+
+// laneSource is a source on the lane.
+type laneSource struct{ *laneNode }
+
+func (s laneSource) credit(n int) {
+	s.mu.Lock()
+	s.room += n
+	s.mu.Unlock()
+	_ = s.l.send(head{op: opCredit, id: uint32(n), context: s.handle}, nil) // the end of the process is told otherwise
+}
+
+// take gives a source what its plugin sent. The error is the plugin's breach.
+func (s *laneNodes) take(h head, payload []byte) error {
+	s.mu.Lock()
+	a := s.open[h.context]
+	s.mu.Unlock()
+	if a == nil {
+		return nil // it was stopped meanwhile
+	}
+	it, err := a.decode(h, payload)
+	if err != nil {
+		return err
+	}
+	if h.op == opMessage {
+		a.l.p.useful.Store(true)
+		a.mu.Lock()
+		a.room--
+		short := a.room < 0
+		a.mu.Unlock()
+		if short {
+			return fmt.Errorf("%w: %s sent more messages than it had credit for", errProtocol, a.n.symbol)
+		}
+	}
+	// Messages have room by their credit; errors may find none, and are then the
+	// less.
+	if h.op == opFailure {
+		gone := make(chan struct{})
+		close(gone)
+		a.n.deliver(it, gone)
+		return nil
+	}
+	a.n.deliver(it, a.gone)
+	return nil
+}
+
+func (a *laneNode) decode(h head, payload []byte) (it arrival, err error) {
+	switch h.op {
+	case opEnd:
+		it.last = true
+		if h.flags&flagError != 0 {
+			if it.err = a.l.said(a.n.symbol.Name, a.l.refused(payload)); errors.Is(it.err, errProtocol) {
+				return it, it.err
+			}
+		}
+		return it, nil
+	case opFailure:
+		v, err := frame.Decode(payload)
+		text, ok := v.(string)
+		if err != nil || !ok {
+			return it, fmt.Errorf("%w: a failure of %s without a text", errProtocol, a.n.symbol)
+		}
+		it.err = &sourceError{text}
+		return it, nil
+	}
+	list, err := frame.DecodeArgs(payload)
+	if err != nil || len(list) != 3 {
+		return it, fmt.Errorf("%w: a message of %s that is not a list of value, meta and time: %v", errProtocol, a.n.symbol, err) //nolint:errorlint // told, not tested
+	}
+	it.message.Value = list[0]
+	it.message.Meta, _ = list[1].(map[string]any)
+	if it.message.Meta == nil {
+		it.message.Meta = map[string]any{}
+	}
+	var ok bool
+	if it.message.Time, ok = list[2].(time.Time); !ok {
+		it.message.Time = time.Now()
+	}
+	return it, nil
+}
+
+// laneSink is a sink on the lane. Every message is acknowledged.
+type laneSink struct{ *laneNode }
+
+func (laneSink) acknowledges() bool { return true }
+
+func (s laneSink) write(_ context.Context, p *parcel) error {
+	w, err := s.l.pending.add(nil, func(failed bool, payload []byte, err error) {
+		if err != nil {
+			return // the next process gets it
+		}
+		s.l.p.useful.Store(true)
+		if failed {
+			err = s.l.said(s.n.symbol.Name, s.l.refused(payload))
+		}
+		s.n.acked(p.seq, err)
+	})
+	if err != nil {
+		return err
+	}
+	m := p.message
+	err = s.l.send(head{op: opWrite, id: w.id, context: s.handle}, func(b []byte) ([]byte, error) {
+		var meta, at any
+		if m.Meta != nil {
+			meta = m.Meta
+		}
+		if !m.Time.IsZero() {
+			at = m.Time
+		}
+		b, err := frame.AppendArgs(b, []any{rows(m.Value), meta, at})
+		if err != nil {
+			err = host.Errorf(host.ErrInvalid, "%v", err)
+		}
+		return b, err
+	})
+	if err != nil && s.l.pending.giveUp(w) && errors.Is(err, host.ErrInvalid) {
+		s.n.acked(p.seq, nil) // it can never be sent
+	}
+	return err
+}
+
+// rows brings a list of rows into the form that frames have.
+func rows(v any) any {
+	list, ok := v.([]map[string]any)
+	if !ok {
+		return v
+	}
+	out := make([]any, len(list))
+	for i, m := range list {
+		out[i] = m
+	}
+	return out
+}
+
+// state answers what the plugin asks of its memory.
+func (l *lane) state(h head, payload []byte) error {
+	list, err := frame.DecodeArgs(payload)
+	if err != nil || len(list) == 0 {
+		return fmt.Errorf("%w: op %d without a key", errProtocol, h.op)
+	}
+	key, ok := list[0].(string)
+	if !ok {
+		return fmt.Errorf("%w: op %d with a key that is no text", errProtocol, h.op)
+	}
+	scope := l.seats.of(h.context).Scope()
+	kept := l.p.m.state
+	answer := head{op: opValue, id: h.id}
+	build := func(b []byte) ([]byte, error) { return frame.AppendNil(b), nil }
+	var fault error
+	switch {
+	case h.op == opGet:
+		build = func(b []byte) ([]byte, error) {
+			if b, ok := kept.Append(b, scope, key); ok {
+				return b, nil
+			}
+			return frame.AppendNil(b), nil
+		}
+	case h.op == opPut && len(list) == 2:
+		var value []byte
+		if value, fault = frame.Append(nil, list[1]); fault == nil {
+			fault = kept.Put(scope, key, value)
+		}
+	case h.op == opDelete:
+		kept.Delete(scope, key)
+	case h.op == opAdd && len(list) == 2:
+		by, ok := list[1].(int64)
+		if !ok {
+			return fmt.Errorf("%w: a counter is added to by %.64s", errProtocol, host.Describe(list[1]))
+		}
+		var n int64
+		n, fault = kept.Add(scope, key, by)
+		build = func(b []byte) ([]byte, error) { return frame.AppendInt(b, n), nil }
+	case h.op == opCount:
+		n := kept.Counter(scope, key)
+		build = func(b []byte) ([]byte, error) { return frame.AppendInt(b, n), nil }
+	default:
+		return fmt.Errorf("%w: op %d with %d fields", errProtocol, h.op, len(list))
+	}
+	if fault != nil {
+		answer.flags = flagError
+		build = func(b []byte) ([]byte, error) {
+			return frame.Append(b, &frame.Error{Msg: fault.Error(), Class: "usage"})
+		}
+	}
+	return l.enqueue(answer, build)
+}
