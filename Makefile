@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := go build -trimpath -ldflags "$(LDFLAGS)"
 GUEST   := GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags "-s -w"
 
-.PHONY: help deps build native samples guests plugins demo test race fuzz bench lint check cross kill clean
+.PHONY: help deps build native samples guests portables plugins demo test race fuzz bench lint check cross kill clean
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,15 @@ samples: build ## the native sample plugins as zips: build/plugins
 	  if [ -f plugins/$$p/$$n.yaml ]; then files="$$files $$p/$$n.yaml"; fi; \
 	  ( cd plugins && go run ./internal/pack ../$(BUILD)/plugins/$$n.zip $$files ); done
 
-plugins: guests samples ## all sample plugins as zips: build/plugins
+plugins: guests samples portables ## all sample plugins as zips: build/plugins
+
+portables: build ## the portable sample plugins as zips: build/plugins
+	@rm -rf $(BUILD)/plugins/mirror $(BUILD)/plugins/pysam && mkdir -p $(BUILD)/plugins/mirror $(BUILD)/plugins/pysam
+	cd plugins && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o ../$(BUILD)/plugins/mirror/mirror ./portable/mirror
+	@cp -r plugins/portable/mirror/mirror.json plugins/portable/mirror/sources $(BUILD)/plugins/mirror/
+	@cd plugins/portable/pysam && cp -r pysam.json pysam.py pyjson.py printer.py revert.py sources ../../../$(BUILD)/plugins/pysam/
+	@mkdir -p $(BUILD)/plugins/pysam/vanth && cp sdk/python/vanth/*.py $(BUILD)/plugins/pysam/vanth/
+	@for p in mirror pysam; do $(BUILD)/vanth plugin pack $(BUILD)/plugins/$$p -o $(BUILD)/plugins/$$p.zip || exit 1; done
 
 guests: build ## the WebAssembly sample plugins as zips: build/plugins
 	@mkdir -p $(BUILD)/plugins/fibonacci $(BUILD)/plugins/geo $(BUILD)/plugins/wordcount

@@ -21,6 +21,7 @@ import (
 	_ "go.nanomsg.org/mangos/v3/transport/ipc"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/frame"
 	"github.com/vanth-io/vanth/host/hosttest"
 	"github.com/vanth-io/vanth/portable"
 )
@@ -217,6 +218,61 @@ func loop(url string) error {
 			return err
 		}
 	}
+}
+
+// BenchmarkPortableLane calls the sample mirror, in Go, over the fast lane: one
+// caller, 16 of them, and 1,000 rows in one crossing (ns a row).
+func BenchmarkPortableLane(b *testing.B) {
+	program := filepath.Join(b.TempDir(), "mirror")
+	cmd := exec.Command("go", "-C", "../plugins", "build", "-o", program, "./portable/mirror")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, said)
+	}
+	code, err := os.ReadFile(program)
+	if err != nil {
+		b.Fatal(err)
+	}
+	echo := portableFunction(b, "mirror", "echo", map[string]string{
+		"mirror.json": `{"version":"1","language":"go","executable":"mirror","functions":["echo"]}`, "mirror": string(code),
+	})
+	ctx := context.Background()
+	args := []any{"abc"}
+	b.Run("one", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if v, err := echo.Exec(ctx, nil, args); err != nil || v != "abc" {
+				b.Fatal(v, err)
+			}
+		}
+	})
+	b.Run("callers16", func(b *testing.B) {
+		b.SetParallelism(8) // times GOMAXPROCS
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if v, err := echo.Exec(ctx, nil, args); err != nil || v != "abc" {
+					b.Error(v, err)
+				}
+			}
+		})
+	})
+	b.Run("batch1000", func(b *testing.B) {
+		const rows = 1000
+		batch := frame.AppendArrayHeader(nil, rows)
+		for range rows {
+			batch = frame.AppendString(frame.AppendArrayHeader(batch, 1), "abc")
+		}
+		var out []byte
+		for n := 0; n < b.N; n += rows {
+			var err error
+			if out, err = echo.ExecBatch(ctx, nil, out[:0], batch); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if v, err := frame.Decode(out); err != nil || len(v.([]any)) != rows || v.([]any)[999] != "abc" {
+			b.Fatal(err)
+		}
+	})
 }
 
 // wireFunction installs a plugin that speaks eKuiper's wire.

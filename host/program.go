@@ -95,6 +95,10 @@ func (m *Manifest) makeExecutable(dir string) error {
 	return root.Chmod(m.Executable, info.Mode().Perm()|0o555)
 }
 
+// ReadBundle reads what an unpacked bundle says of itself, as installing it would.
+// Nothing of it runs. The error is ErrInvalid.
+func ReadBundle(dir string, id ID) (Manifest, error) { return describe(dir, id, nil) }
+
 // Status says how the processes of a plugin are. A plugin without processes is
 // running or has an error. The error is ErrNotFound.
 func (h *Host) Status(id ID) (Status, error) {

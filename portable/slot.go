@@ -3,7 +3,6 @@ package portable
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -78,14 +77,14 @@ func (s *slot) supervise(started chan<- error) {
 		var b backOff
 		for {
 			asked := s.watch(p)
-			useful := p.useful.Load()
+			useful, lived := p.useful.Load(), time.Since(p.since)
 			s.withdraw(p, asked)
 			for {
 				if s.m.life.Err() != nil {
 					return
 				}
 				if asked == nil {
-					asked = s.pause(b.next(useful, time.Since(p.since)))
+					asked = s.pause(b.next(useful, lived))
 				}
 				next, err := s.bring(s.m.life)
 				if asked != nil {
@@ -96,7 +95,7 @@ func (s *slot) supervise(started chan<- error) {
 					p = next
 					break
 				}
-				useful = false
+				useful, lived = false, 0 // the next start did not even come to live
 			}
 		}
 	}()
@@ -118,7 +117,7 @@ func (s *slot) removeTmp() {
 	if left, _ := os.ReadDir(s.tmp); len(left) > 0 {
 		names := make([]string, 0, len(left))
 		for _, f := range left {
-			if f.Type()&fs.ModeSocket == 0 {
+			if f.Type().IsRegular() {
 				names = append(names, f.Name())
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +24,10 @@ func newPack(g *globals) *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use: "pack DIR", Short: "Check the folder of a plugin and pack it into an archive",
-		Long: "Check the folder of a plugin - NAME.json and NAME.wasm, where NAME is the folder's\n" +
-			"name or that of its only .json file - and pack it. Equal folders give equal\n" +
-			"archives; hidden files are left out. The SHA-256 that is printed is the one for\n" +
-			"`vanth plugin create --sha256`.",
+		Long: "Check the folder of a plugin - NAME.json with NAME.wasm, or with the program that\n" +
+			"it names - and pack it. NAME is the folder's name or that of its only .json file.\n" +
+			"Equal folders give equal archives; hidden files are left out. The SHA-256 that is\n" +
+			"printed is the one for `vanth plugin create --sha256`.",
 		Args: oneName,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
@@ -77,8 +78,14 @@ func bundleName(dir string) (string, error) {
 	if err := host.CheckName(name); err != nil {
 		return "", err
 	}
-	if _, err := host.ParseManifest(host.ID{Class: host.ClassWASM, Name: name}, manifest); err != nil {
-		return "", err
+	class := host.ClassWASM
+	var said struct{ Executable string }
+	if json.Unmarshal(manifest, &said) == nil && said.Executable != "" {
+		class = host.ClassPortables
+	}
+	m, err := host.ReadBundle(dir, host.ID{Class: class, Name: name})
+	if err != nil || m.IsProgram() {
+		return name, err
 	}
 	return name, checkModule(filepath.Join(dir, name+".wasm"))
 }

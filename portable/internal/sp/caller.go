@@ -2,6 +2,7 @@ package sp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -164,7 +165,7 @@ func (c *Caller) exchange(ctx context.Context, l *call, k *conn, request []byte)
 				c.handOver(k)
 			}
 			if _, last := c.detach(l, k, clean); !clean || last == answered { // or answered unasked
-				k.uc.Close()
+				_ = k.uc.Close()
 			}
 			return fmt.Errorf("%w: %w", ErrNotSent, err)
 		}
@@ -222,7 +223,7 @@ func (c *Caller) leave(l *call, k *conn, why error) error {
 		return nil
 	case last == gone:
 		return fmt.Errorf("%w: %w", ErrPeerGone, l.err)
-	case was == again && why != ErrRestless:
+	case was == again && !errors.Is(why, ErrRestless):
 		return fmt.Errorf("%w: %w", ErrNotSent, why)
 	default:
 		return why
@@ -302,7 +303,7 @@ func (c *Caller) lost(k *conn, err error) {
 		l.err = err
 		l.events <- gone
 	}
-	if k.up && err != ErrClosed && c.events.Down != nil {
+	if k.up && !errors.Is(err, ErrClosed) && c.events.Down != nil {
 		c.events.Down(k.peer, err)
 	}
 }

@@ -3,6 +3,7 @@ package sp
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -58,7 +59,7 @@ func newConn(uc *net.UnixConn, o *Options) (*conn, error) {
 	k.try = func(fd uintptr) bool {
 		for {
 			k.tried, k.tryErr = syscall.Write(int(fd), k.head)
-			if k.tryErr != syscall.EINTR {
+			if !errors.Is(k.tryErr, syscall.EINTR) {
 				return true
 			}
 		}
@@ -105,7 +106,7 @@ func (k *conn) send(ctx context.Context, id uint32, payload []byte) (clean bool,
 		return false, err
 	}
 	k.tried = max(k.tried, 0)
-	if k.tryErr != nil && k.tryErr != syscall.EAGAIN {
+	if k.tryErr != nil && !errors.Is(k.tryErr, syscall.EAGAIN) {
 		return false, k.tryErr
 	}
 	if k.tried == len(k.head) && rest == nil {

@@ -148,6 +148,7 @@ func TestPusherFindsItsPluginAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
+	sendThrough(t, p, s)
 	for range 3 {
 		s.Close()
 		eventually(t, "the loss is noticed", func() bool { _, up := p.Peer(); return !up })
@@ -157,14 +158,20 @@ func TestPusherFindsItsPluginAgain(t *testing.T) {
 		}
 		cancel()
 		s = pullAt(t, path)
-		if err := p.Send(soon(t), []byte("found")); err != nil {
-			t.Fatal(err)
-		}
-		if b, err := s.Recv(); err != nil || string(b) != "found" {
-			t.Fatalf("%q, %v", b, err)
-		}
+		sendThrough(t, p, s)
 	}
 	s.Close()
+}
+
+// sendThrough sends a message that arrives. mangos sockets must not be closed before: their handshake races with it.
+func sendThrough(t *testing.T, p *Pusher, s mangos.Socket) {
+	t.Helper()
+	if err := p.Send(soon(t), []byte("found")); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := s.Recv(); err != nil || string(b) != "found" {
+		t.Fatalf("%q, %v", b, err)
+	}
 }
 
 // listenRaw is a plugin's PULL end written by hand; each connection is handed to serve.
@@ -281,6 +288,7 @@ func TestPusherCloseEndsSend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sendThrough(t, p, s)
 	s.Close()
 	eventually(t, "the loss is noticed", func() bool { _, up := p.Peer(); return !up })
 	time.AfterFunc(10*time.Millisecond, func() { p.Close() })

@@ -174,7 +174,7 @@ func (h *Hub) give(l *listener, uc *net.UnixConn) {
 		if !errors.Is(err, syscall.ENOTCONN) {
 			h.opts.Log.Warn("sp: connection refused", "socket", l.path, "error", err)
 		}
-		uc.Close()
+		_ = uc.Close()
 		return
 	}
 	h.mu.Lock()
@@ -189,5 +189,5 @@ func (h *Hub) give(l *listener, uc *net.UnixConn) {
 		}
 	}
 	h.opts.Log.Debug("sp: connection refused", "socket", l.path, "pid", k.peer.PID, "uid", k.peer.UID)
-	uc.Close()
+	_ = uc.Close()
 }

@@ -31,7 +31,7 @@ func listen(path string) (*net.UnixListener, fs.FileInfo, error) {
 		if err == nil {
 			info, err := private(path)
 			if err != nil {
-				ln.Close()
+				_ = ln.Close()
 				return nil, nil, fmt.Errorf("socket %s: %w", path, err)
 			}
 			return ln, info, nil
@@ -76,7 +76,7 @@ func removeStale(path string) (bool, error) {
 	}
 	uc, err := connect(context.Background(), path)
 	if err == nil {
-		uc.Close()
+		_ = uc.Close()
 		return false, nil
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
@@ -118,7 +118,7 @@ func bind(path string) (*net.UnixListener, error) {
 	}
 	defer os.Remove(short)
 	if err := os.Link(short, path); err != nil {
-		ln.Close()
+		_ = ln.Close()
 		return nil, err
 	}
 	return ln, nil

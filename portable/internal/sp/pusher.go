@@ -81,7 +81,7 @@ func (p *Pusher) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { uc.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = uc.Close() })
 	k, err := newConn(uc, &p.opts)
 	if err == nil && !owned(p.opts.Owns, k.peer) {
 		err = fmt.Errorf("%w: pid %d, uid %d", errStranger, k.peer.PID, k.peer.UID)
@@ -93,7 +93,7 @@ func (p *Pusher) dial(ctx context.Context) (*conn, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		uc.Close()
+		_ = uc.Close()
 		return nil, err
 	}
 	return k, nil
@@ -107,7 +107,7 @@ func (p *Pusher) run(ctx context.Context, k *conn) {
 		if err := watch(k); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 			p.opts.Log.Warn("sp: connection dropped", "socket", p.path, "pid", k.peer.PID, "error", err)
 		}
-		k.uc.Close()
+		_ = k.uc.Close()
 		p.lose(k)
 		if time.Since(since) > goodLife {
 			pause = firstRedial
@@ -126,7 +126,7 @@ func (p *Pusher) run(ctx context.Context, k *conn) {
 		}
 		since = time.Now()
 		if !p.set(k) {
-			k.uc.Close()
+			_ = k.uc.Close()
 			return
 		}
 	}
@@ -185,7 +185,7 @@ func (p *Pusher) Send(ctx context.Context, payload []byte) error {
 				return nil
 			}
 			if !clean {
-				k.uc.Close()
+				_ = k.uc.Close()
 				p.lose(k)
 			}
 			if clean || ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -225,7 +225,7 @@ func (p *Pusher) Close() error {
 	p.stop()
 	p.mu.Lock()
 	if p.conn != nil {
-		p.conn.uc.Close()
+		_ = p.conn.uc.Close()
 	}
 	p.mu.Unlock()
 	<-p.done

@@ -19,7 +19,7 @@ func (q *queue) push(l *call) {
 
 // pop returns nil if nobody waits.
 func (q *queue) pop() *call {
-	l := q.last
+	l := q.first
 	if l != nil {
 		q.remove(l)
 	}
