@@ -19,7 +19,10 @@ import (
 // how many cycles of each.
 func TestCyclesLeaveNothing(t *testing.T) {
 	t.Run("wasm", func(t *testing.T) {
-		cycles(t, func() *process { return startServe(t, t.TempDir()) }, "wasm", asked(1000), versioned)
+		cycles(t, func() *process { return startServe(t, t.TempDir()) }, "wasm", number("VANTH_CYCLES", 1000), versioned)
+	})
+	t.Run("portable", func(t *testing.T) {
+		cycles(t, func() *process { return startServe(t, t.TempDir()) }, "portables", number("VANTH_CYCLES", 100), versionedProgram)
 	})
 	t.Run("native", func(t *testing.T) {
 		nativeBinary(t)
@@ -28,13 +31,13 @@ func TestCyclesLeaveNothing(t *testing.T) {
 			p, _ := startNative(t, t.TempDir())
 			return p
 		}
-		cycles(t, start, "functions", asked(100), func(testing.TB, string, int) []byte { return same })
+		cycles(t, start, "functions", number("VANTH_CYCLES", 100), func(testing.TB, string, int) []byte { return same })
 	})
 }
 
-// asked is VANTH_CYCLES, or n.
-func asked(n int) int {
-	if m, err := strconv.Atoi(os.Getenv("VANTH_CYCLES")); err == nil && m > 0 {
+// number is what a variable of the environment says, or n.
+func number(variable string, n int) int {
+	if m, err := strconv.Atoi(os.Getenv(variable)); err == nil && m > 0 {
 		return m
 	}
 	return n

@@ -18,10 +18,7 @@ import (
 // what was answered stands; nothing is left over. VANTH_KILLS sets how often
 // (`make kill`), VANTH_SEED the instants.
 func TestKill(t *testing.T) {
-	kills := 200
-	if s := os.Getenv("VANTH_KILLS"); s != "" {
-		kills, _ = strconv.Atoi(s)
-	}
+	kills := number("VANTH_KILLS", 200)
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("VANTH_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
@@ -43,7 +40,7 @@ func TestKillNative(t *testing.T) {
 		class: "functions", longest: 400 * time.Millisecond, body: versionedSo,
 		start: func(t *testing.T, home string, args ...string) *process { p, _ := startNative(t, home); return p },
 	}
-	k.run(nativeKills())
+	k.run(number("VANTH_KILLS", 25))
 }
 
 // run kills the host so many times.
@@ -202,12 +199,4 @@ func (k *killer) compare(c *peer) {
 	if left, _ := filepath.Glob(filepath.Join(k.home, "data", "tmp", "*")); len(left) != 0 {
 		k.t.Errorf("left over: %q", left)
 	}
-}
-
-// nativeKills is how often TestKillNative kills: VANTH_KILLS, or a few.
-func nativeKills() int {
-	if n, err := strconv.Atoi(os.Getenv("VANTH_KILLS")); err == nil {
-		return n
-	}
-	return 25
 }

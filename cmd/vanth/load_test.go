@@ -11,11 +11,13 @@ import (
 // call: no call fails, and none sees a version that is older than one seen
 // before or was not yet sent.
 func TestUpdatesUnderLoad(t *testing.T) {
-	const updates = 1000
-	p := startServe(t, t.TempDir())
+	updatesUnderLoad(t, startServe(t, t.TempDir()), "wasm", 1000, versioned)
+}
+
+func updatesUnderLoad(t *testing.T, p *process, class string, updates int, body func(t testing.TB, name string, version int) []byte) {
 	c := newPeer(p.address)
 	defer c.close()
-	if status, body, err := c.do("POST", "/plugins/wasm?name=load", versioned(t, "load", 1)); err != nil || status != http.StatusCreated {
+	if status, body, err := c.do("POST", "/plugins/"+class+"?name=load", body(t, "load", 1)); err != nil || status != http.StatusCreated {
 		t.Fatal(status, body, err)
 	}
 	var sent, calls atomic.Int64
@@ -43,7 +45,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 	}
 	for n := 2; n <= updates+1 && !t.Failed(); n++ {
 		sent.Store(int64(n))
-		if status, body, err := c.do("PUT", "/plugins/wasm/load", versioned(t, "load", n)); err != nil || status != http.StatusOK {
+		if status, body, err := c.do("PUT", "/plugins/"+class+"/load", body(t, "load", n)); err != nil || status != http.StatusOK {
 			t.Errorf("update %d: %d %s %v", n, status, body, err)
 		}
 		if got, err := c.call("load"); err != nil || got != n {

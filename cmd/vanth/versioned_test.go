@@ -92,9 +92,9 @@ func (c *peer) call(name string) (int, error) {
 	if err != nil || status == http.StatusNotFound {
 		return 0, err
 	}
-	var answer struct{ Result *int }
+	var answer struct{ Result *float64 } // eKuiper's wire has no integers
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Result == nil || status != http.StatusOK {
 		return 0, fmt.Errorf("call %s: %d %s", name, status, strings.TrimSpace(body))
 	}
-	return *answer.Result, nil
+	return int(*answer.Result), nil
 }

@@ -10,7 +10,7 @@
 //		vanth.Func1("hello", func(name string) string { return "hello, " + name })
 //	}
 //
-//	func main() {}
+//	func main() { vanth.Serve() }
 //
 // Build it with
 //
@@ -29,5 +29,9 @@
 //
 // Goroutines an author starts make progress only while a call runs.
 //
-// In a native build, that is under go test, the host is simulated: see Sim and Call.
+// Built natively the same file is a portable plugin: a process that serves what is registered over
+// the fast lane (sdk/abi/lane.md) or, where the host does not offer that, over eKuiper's wire; see
+// Serve. Sources and sinks are written against package api. None of this is part of a module: the
+// files of the native build are callee, lane*, ekuiper and serve. Under go test the host is simulated:
+// see Sim and Call.
 package vanth

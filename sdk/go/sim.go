@@ -71,6 +71,10 @@ func (s *Sim) Lines() []string {
 }
 
 func hostLog(level Level, msg string) {
+	if h := live(); h != nil {
+		h.log(level, msg)
+		return
+	}
 	if !hostLogOn(level) {
 		return
 	}
@@ -79,9 +83,17 @@ func hostLog(level Level, msg string) {
 	sim.lines = append(sim.lines, strconv.Itoa(int(level))+": "+msg)
 }
 
-func hostLogOn(level Level) bool { return level >= sim.Level }
+func hostLogOn(level Level) bool {
+	if h := live(); h != nil {
+		return level >= h.at.log.level
+	}
+	return level >= sim.Level
+}
 
 func hostContextString(which int32, out []byte) int32 {
+	if h := live(); h != nil {
+		return fill(out, h.text(which))
+	}
 	switch which {
 	case 0:
 		return fill(out, sim.Rule)
@@ -96,6 +108,9 @@ func hostContextString(which int32, out []byte) int32 {
 }
 
 func hostContextInt(which int32) int64 {
+	if h := live(); h != nil {
+		return h.number(which)
+	}
 	if which == 0 {
 		return sim.Instance
 	}

@@ -4,6 +4,9 @@ package vanth
 // rule, is saved by the host and outlives the instance, which package variables do not. State and
 // counters need "state" in the manifest's requires.
 func Get(key string) (any, bool, error) {
+	if h := live(); h != nil {
+		return h.get(key)
+	}
 	frame, code := fetch(func(out []byte) int32 { return hostStateGet(key, out) })
 	defer giveBack(frame)
 	switch {
@@ -18,6 +21,9 @@ func Get(key string) (any, bool, error) {
 
 // Put keeps v, which is anything Append takes, under key.
 func Put(key string, v any) error {
+	if h := live(); h != nil {
+		return h.put(key, v)
+	}
 	frame, err := Append(borrow()[:0], v)
 	defer giveBack(frame)
 	if err != nil {
@@ -31,6 +37,9 @@ func Put(key string, v any) error {
 
 // Delete removes what is kept under key. That nothing is kept there is no error.
 func Delete(key string) error {
+	if h := live(); h != nil {
+		return h.remove(key)
+	}
 	if code := hostStateDelete(key); code < 0 && code != codeAbsent {
 		return &HostError{Op: "delete", Key: key, Code: code}
 	}
@@ -39,10 +48,20 @@ func Delete(key string) error {
 
 // Count adds by to the counter of that name and returns the new count. A counter starts at 0, stops
 // at the ends of int64, and is saved as state is. Counters and state do not share names.
-func Count(key string, by int64) int64 { return hostCount(key, by) }
+func Count(key string, by int64) int64 {
+	if h := live(); h != nil {
+		return h.add(key, by)
+	}
+	return hostCount(key, by)
+}
 
 // Counter reads the counter of that name, 0 if it was never used.
-func Counter(key string) int64 { return hostCounter(key) }
+func Counter(key string) int64 {
+	if h := live(); h != nil {
+		return h.count(key)
+	}
+	return hostCounter(key)
+}
 
 // The host's return codes below 0.
 const (
