@@ -252,10 +252,8 @@ func (l *lane) state(h head, payload []byte) error {
 	switch {
 	case h.op == opGet:
 		build = func(b []byte) ([]byte, error) {
-			if b, ok := kept.Append(b, scope, key); ok {
-				return b, nil
-			}
-			return frame.AppendNil(b), nil
+			b, _ = kept.Append(b, scope, key) // empty for none
+			return b, nil
 		}
 	case h.op == opPut && len(list) == 2:
 		var value []byte

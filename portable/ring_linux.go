@@ -1,6 +1,7 @@
 package portable
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vanth-io/vanth/host/gate"
 )
 
 // socketFlags keep a lane's ends out of other children.
@@ -24,7 +27,7 @@ const (
 	ringHalf = ringPage + ringBuf
 	// spinFor is how long a reader looks again before it sleeps: a process that
 	// answers at once is faster than being woken.
-	spinFor = 30 * time.Microsecond
+	spinFor = 25 * time.Microsecond
 	// napFor bounds one sleep, so that a plugin that forgets to wake costs little.
 	napFor = time.Second
 )
@@ -32,12 +35,13 @@ const (
 // ring is a memory file that carries the two streams of a lane, see
 // sdk/abi/lane.md. The other side's words are not trusted.
 type ring struct {
-	mem  []byte
-	out  half // host to plugin
-	in   half // plugin to host
-	over atomic.Bool
-	once sync.Once
-	busy sync.WaitGroup // calls that look at mem
+	mem     []byte
+	out     half // host to plugin
+	in      half // plugin to host
+	over    atomic.Bool
+	waiting atomic.Int32 // that sleep or are about to
+	once    sync.Once
+	busy    *gate.Gate // calls that look at mem
 }
 
 // half is one stream. Positions count bytes modulo 2^32.
@@ -45,6 +49,9 @@ type half struct {
 	head, tail        *atomic.Uint32
 	readWait, roomFor *atomic.Uint32
 	buf               []byte
+	// Waits to go without a look-out, and look-outs in a row that saw nothing: on
+	// a machine without a processor to spare they only cost.
+	skip, missed int
 }
 
 func newRing() (*os.File, *ring, error) {
@@ -67,22 +74,25 @@ func newRing() (*os.File, *ring, error) {
 		f.Close()
 		return nil, nil, os.NewSyscallError("mmap", err)
 	}
-	return f, &ring{mem: mem, out: newHalf(mem[:ringHalf]), in: newHalf(mem[ringHalf:])}, nil
+	return f, &ring{mem: mem, busy: gate.New(), out: newHalf(mem[:ringHalf]), in: newHalf(mem[ringHalf:])}, nil
 }
 
 func newHalf(b []byte) half {
 	word := func(at int) *atomic.Uint32 { return (*atomic.Uint32)(unsafe.Pointer(&b[at])) }
-	return half{word(0), word(64), word(128), word(192), b[ringPage:]}
+	return half{head: word(0), tail: word(64), readWait: word(128), roomFor: word(192), buf: b[ringPage:]}
 }
 
 // errRing is the end of a ring.
 var errRing = fmt.Errorf("the ring was shut: %w", io.EOF)
 
-// shut wakes all who wait, for good.
+// shut wakes all who wait, for good. One who has looked and not yet fallen asleep
+// would miss a single call.
 func (r *ring) shut() {
 	r.over.Store(true)
-	for _, w := range []*atomic.Uint32{r.in.head, r.in.tail, r.out.head, r.out.tail} {
-		wake(w)
+	for r.waiting.Load() > 0 {
+		wake(r.in.head)
+		wake(r.out.tail)
+		time.Sleep(50 * time.Microsecond)
 	}
 }
 
@@ -90,18 +100,21 @@ func (r *ring) shut() {
 func (r *ring) free() {
 	r.once.Do(func() {
 		r.shut()
-		r.busy.Wait()
+		r.busy.Shut()
+		_ = r.busy.Wait(context.Background()) // they have been woken
 		_ = unix.Munmap(r.mem)
 	})
 }
 
 // Read implements io.Reader, for one goroutine.
 func (r *ring) Read(p []byte) (int, error) {
-	r.busy.Add(1)
-	defer r.busy.Done()
+	if !r.busy.Enter() {
+		return 0, errRing
+	}
+	defer r.busy.Leave()
 	h := &r.in
 	tail := h.tail.Load()
-	n, err := r.await(h.head, h.readWait, func() uint32 { return h.head.Load() - tail }, 0)
+	n, err := r.await(h, h.head, h.readWait, func() uint32 { return h.head.Load() - tail }, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -123,12 +136,14 @@ func (r *ring) Read(p []byte) (int, error) {
 // write stores all of b, for one goroutine at a time. It waits at most limit for
 // room.
 func (r *ring) write(b []byte, limit time.Duration) error {
-	r.busy.Add(1)
-	defer r.busy.Done()
+	if !r.busy.Enter() {
+		return errRing
+	}
+	defer r.busy.Leave()
 	h := &r.out
 	for len(b) > 0 {
 		head := h.head.Load()
-		room, err := r.await(h.tail, h.roomFor, func() uint32 { return ringBuf - (head - h.tail.Load()) }, limit)
+		room, err := r.await(h, h.tail, h.roomFor, func() uint32 { return ringBuf - (head - h.tail.Load()) }, limit)
 		if err != nil {
 			return err
 		}
@@ -151,20 +166,24 @@ func (r *ring) write(b []byte, limit time.Duration) error {
 
 // await returns ready's value when it is not 0, and sleeps on word until then.
 // A limit of 0 is none.
-func (r *ring) await(word, flag *atomic.Uint32, ready func() uint32, limit time.Duration) (uint32, error) {
+func (r *ring) await(h *half, word, flag *atomic.Uint32, ready func() uint32, limit time.Duration) (uint32, error) {
 	if n := ready(); n != 0 {
 		return n, nil
 	}
-	if runtime.GOMAXPROCS(0) > 1 {
-		for until := time.Now().Add(spinFor); time.Now().Before(until); {
-			for range 64 {
-				if n := ready(); n != 0 {
-					return n, nil
-				}
-			}
-			runtime.Gosched()
+	switch {
+	case runtime.GOMAXPROCS(0) == 1:
+	case h.skip > 0:
+		h.skip--
+	default:
+		if n := lookOut(ready); n != 0 {
+			h.missed = 0
+			return n, nil
 		}
+		h.missed = min(h.missed+1, 6)
+		h.skip = 1<<h.missed - 1
 	}
+	r.waiting.Add(1)
+	defer r.waiting.Add(-1)
 	begun := time.Now()
 	for {
 		seen := word.Load()
@@ -182,6 +201,19 @@ func (r *ring) await(word, flag *atomic.Uint32, ready func() uint32, limit time.
 		sleep(word, seen)
 		flag.Store(0)
 	}
+}
+
+// lookOut asks again for a short while.
+func lookOut(ready func() uint32) uint32 {
+	for until := time.Now().Add(spinFor); time.Now().Before(until); {
+		for range 64 {
+			if n := ready(); n != 0 {
+				return n
+			}
+		}
+		runtime.Gosched() // whoever would write the request may need this processor
+	}
+	return 0
 }
 
 const (
