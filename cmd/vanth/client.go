@@ -62,6 +62,28 @@ type request struct {
 // do sends a request and returns the body of a good answer. Other answers are
 // errors with the exit code that belongs to them.
 func (c *client) do(ctx context.Context, r request) ([]byte, error) {
+	body, err := c.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return c.read(body)
+}
+
+// read reads a whole answer.
+func (c *client) read(body io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, c.unreachable(err)
+	case len(b) > maxAnswer:
+		return nil, fmt.Errorf("%s: the answer is longer than %d MiB", c.name, maxAnswer>>20)
+	}
+	return b, nil
+}
+
+// open sends a request and returns the body of a good answer as it comes.
+func (c *client) open(ctx context.Context, r request) (io.ReadCloser, error) {
 	parts := make([]string, len(r.path))
 	for i, p := range r.path {
 		parts[i] = url.PathEscape(p)
@@ -84,17 +106,15 @@ func (c *client) do(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
-	defer a.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(a.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return nil, c.unreachable(err)
-	case len(b) > maxAnswer:
-		return nil, fmt.Errorf("%s: the answer is longer than %d MiB", c.name, maxAnswer>>20)
-	case a.StatusCode/100 != 2:
-		return nil, refusal(a.StatusCode, q.URL.Path, b)
+	if a.StatusCode/100 == 2 {
+		return a.Body, nil
 	}
-	return b, nil
+	defer a.Body.Close()
+	b, err := c.read(a.Body)
+	if err != nil {
+		return nil, err
+	}
+	return nil, refusal(a.StatusCode, q.URL.Path, b)
 }
 
 // unreachable says what to do about a server that did not answer.

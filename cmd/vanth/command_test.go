@@ -19,6 +19,7 @@ import (
 // seen is a request as a fake server saw it.
 type seen struct {
 	Method, Path, Token, Kind string
+	Query                     string
 	JSON                      any
 	Form                      map[string][]string
 	Archive                   string
@@ -43,7 +44,7 @@ func newFake(t *testing.T, status int, answer string) *fake {
 }
 
 func see(t *testing.T, r *http.Request) seen {
-	s := seen{Method: r.Method, Path: r.URL.EscapedPath(), Token: r.Header.Get("Authorization"), Kind: r.Header.Get("Content-Type")}
+	s := seen{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Token: r.Header.Get("Authorization"), Kind: r.Header.Get("Content-Type")}
 	switch {
 	case strings.HasPrefix(s.Kind, "multipart/"):
 		s.Kind = "form"
@@ -114,6 +115,26 @@ func TestCommands(t *testing.T) {
 			"list of a class", "plugin list --class portables", 200, "[]",
 			seen{Method: "GET", Path: "/plugins/portables"},
 			"NAME  VERSION  FUNCTIONS  STATUS  ERRMSG\n",
+		},
+		{
+			"status", "plugin status mirror", 200, `{"refCount":{"r":1},"status":"running","errMsg":"","pid":7}`,
+			seen{Method: "GET", Path: "/plugins/portables/mirror/status"},
+			"refCount:  {\"r\":1}\nstatus:    running\nerrMsg:    -\npid:       7\n",
+		},
+		{
+			"restart", "plugin restart mirror", 200, `portable plugin mirror is restarted`,
+			seen{Method: "POST", Path: "/plugins/portables/mirror/restart"},
+			"portable plugin mirror is restarted\n",
+		},
+		{
+			"logs", "plugin logs mirror --tail 2", 200, "one\ntwo \x1b[2J\n",
+			seen{Method: "GET", Path: "/plugins/portables/mirror/logs", Query: "tail=2"},
+			"one\ntwo ?[2J\n",
+		},
+		{
+			"logs as they come", "plugin logs mirror -f", 200, "one\ntwo\n",
+			seen{Method: "GET", Path: "/plugins/portables/mirror/logs", Query: "follow=1&tail=100"},
+			"one\ntwo\n",
 		},
 		{
 			"list of names", "plugin list", 200, `["x"]`,

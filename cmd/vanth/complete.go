@@ -15,6 +15,11 @@ func (g *globals) completePlugins(cmd *cobra.Command, args []string, _ string) (
 	return g.complete(cmd, args, "plugins", class)
 }
 
+// completePortables proposes the portable plugins that the server has.
+func (g *globals) completePortables(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return g.complete(cmd, args, "plugins", string(host.ClassPortables))
+}
+
 // completeFunctions proposes the functions that the server has.
 func (g *globals) completeFunctions(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return g.complete(cmd, args, "functions")

@@ -34,6 +34,9 @@ func newPlugin(g *globals) *cobra.Command {
 			}
 			return g.say(b)
 		}),
+		newStatus(g),
+		newRestart(g),
+		newLogs(g),
 		newPack(g),
 		newSDK(),
 		newInspect(),
