@@ -5,6 +5,7 @@ DEADCODE  := golang.org/x/tools/cmd/deadcode@v0.52.0
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 BUILD   := build
+PYTHON  := PYTHONDONTWRITEBYTECODE=1 python3
 VERSION := 0.1.0
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := go build -trimpath -ldflags "$(LDFLAGS)"
@@ -54,14 +55,16 @@ guests: build ## the WebAssembly sample plugins as zips: build/plugins
 	  cp plugins/wasm/$$p/$$p.json $(BUILD)/plugins/$$p/ && \
 	  $(BUILD)/vanth plugin pack $(BUILD)/plugins/$$p -o $(BUILD)/plugins/$$p.zip || exit 1; done
 
-demo: guests ## install a plugin over REST, call it, kill -9 the host, start it, call again
-	go run ./cmd/demo -vanth $(BUILD)/vanth -plugin $(BUILD)/plugins/geo.zip -cities plugins/wasm/geo/testdata/cities.csv
+demo: guests portables ## install a plugin over REST, call it, kill -9 the host, start it, call again
+	go run ./cmd/demo -vanth $(BUILD)/vanth -plugins $(BUILD)/plugins -cities plugins/wasm/geo/testdata/cities.csv
 
 test: plugins ## all tests, with the race detector
 	go vet ./... && go -C sdk/go vet ./... && go -C plugins vet ./...
 	go test -race -timeout 20m ./...
 	go -C sdk/go test -race ./...
 	go -C plugins test -race ./...
+	$(PYTHON) -m unittest discover -s sdk/python/tests
+	$(PYTHON) -m unittest discover -s plugins/portable/pysam
 	$(MAKE) --no-print-directory cross
 
 race: test ## the same as test

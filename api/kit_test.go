@@ -54,6 +54,7 @@ func (*testModule) Close(context.Context) error { return nil }
 func (*testModule) Sink(string, *host.Call, host.Props) (host.Sink, error) {
 	return nil, host.ErrNotFound
 }
+
 func (*testModule) Source(string, *host.Call, host.Props) (host.Source, error) {
 	return nil, host.ErrNotFound
 }

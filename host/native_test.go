@@ -116,17 +116,26 @@ func TestNativeNamesAndVersions(t *testing.T) {
 	}
 	b.want("version", "1.10.0")
 	for name, files := range map[string]map[string]string{
-		"expected Nothing.so or Nothing@VERSION.so":                                                                 {"Other.so": "x"},
-		"got filenames:[], zipFiles: [nothing.so.so nothing.source.so], yamlFileChecked:false, soFileChecked:false": {"nothing.so.so": "x", "nothing.source.so": "x"},
-		"expected one .so file of the plugin":                                                                       {"Nothing@1.so": "x", "nothing.so": "x"},
-		"zipFiles: []":                                                                                              {},
-		"broken file":                                                                                               {"Nothing.so": "broken"},
-		"holds functions only":                                                                                      {"nothing.wasm": "", "nothing.json": `{"functions":["echo"],"sinks":["s"]}`},
-		"id 'a b' contains":                                                                                         {"nothing.wasm": "", "nothing.json": `{"functions":["a b"]}`},
+		"expected Nothing.so or Nothing@VERSION.so":                             {"Other.so": "x"},
+		"zipFiles: [nothing.so.so], yamlFileChecked:false, soFileChecked:false": {"nothing.so.so": "x"},
+		"zipFiles: [nothing.source.so], ":                                       {"nothing.source.so": "x"},
+		"expected one .so file of the plugin":                                   {"Nothing@1.so": "x", "nothing.so": "x"},
+		"zipFiles: []":                                                          {},
+		"broken file":                                                           {"Nothing.so": "broken"},
+		"holds functions only":                                                  {"nothing.wasm": "", "nothing.json": `{"functions":["echo"],"sinks":["s"]}`},
+		"id 'a b' contains":                                                     {"nothing.wasm": "", "nothing.json": `{"functions":["a b"]}`},
 	} {
 		if err := b.put(nid(fns, "nothing"), false, files); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v: %v, want %q", files, err, name)
 		}
+	}
+	// What a package holds is named up to a bound.
+	many := map[string]string{}
+	for i := range 150 {
+		many[fmt.Sprintf("f%03d", i)] = ""
+	}
+	if err := b.put(nid(fns, "nothing"), false, many); err == nil || !strings.Contains(err.Error(), " and 50 more], ") {
+		t.Error(err)
 	}
 	// A bundle of another runtime whose symbols are of the class's kind.
 	if err := b.put(nid(fns, "guest"), false, map[string]string{"guest.wasm": "", "guest.json": `{"functions":["echo"]}`}); err != nil {

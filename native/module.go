@@ -3,16 +3,51 @@ package native
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 
 	"github.com/vanth-io/vanth/host"
 )
 
-// module is a loaded .so file. Its code stays mapped when it is closed.
+// module is a loaded .so file. Its code stays mapped when it is closed. Several
+// lists of functions of one file are modules of one guest, see Relist.
 type module struct {
-	rt       *Runtime
-	guest    *guest
+	*loaded
 	manifest host.Manifest
-	symbols  symbols
+}
+
+// loaded is what modules of one life share.
+type loaded struct {
+	rt      *Runtime
+	file    placed
+	guest   *guest
+	symbols symbols
+
+	mu   sync.Mutex               // guards made
+	made map[string]host.Function // those that a module was asked for
+}
+
+// newModule begins the life of a file that was opened.
+func newModule(rt *Runtime, file placed, g *guest, find finder, m host.Manifest) *module {
+	return &module{&loaded{
+		rt: rt, file: file, guest: g, symbols: symbols{guest: g, find: find}, made: map[string]host.Function{},
+	}, m}
+}
+
+var _ host.Relister = (*module)(nil)
+
+// Relist implements host.Relister. What is new on the list is tried by a probe
+// first, as when it is loaded.
+func (m *module) Relist(functions []string) (host.Module, error) {
+	next := &module{m.loaded, m.manifest}
+	next.manifest.Functions, next.manifest.Listed = slices.Clone(functions), true
+	if err := m.rt.probe(m.guest.life, m.file, next.manifest); err != nil {
+		return nil, err
+	}
+	if err := m.symbols.check(next.manifest); err != nil {
+		return nil, err
+	}
+	return next, nil
 }
 
 // Symbols implements host.Module.
@@ -27,11 +62,32 @@ func (m *module) has(k host.Kind, name string) error {
 	return host.Errorf(host.ErrNotFound, "%s: %s %s: not found", m.guest.id, k, name)
 }
 
-// Function implements host.Module.
+// Function implements host.Module. A function is made once: what it remembers in
+// itself outlives the list it is on.
 func (m *module) Function(name string) (host.Function, error) {
 	if err := m.has(host.KindFunction, name); err != nil {
 		return nil, err
 	}
+	m.mu.Lock()
+	f := m.made[name]
+	m.mu.Unlock()
+	if f != nil {
+		return f, nil
+	}
+	f, err := m.makeFunction(name)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if first := m.made[name]; first != nil {
+		return first, nil
+	}
+	m.made[name] = f
+	return f, nil
+}
+
+func (m *module) makeFunction(name string) (host.Function, error) {
 	make_, err := m.symbols.function(name)
 	if err != nil {
 		return nil, err
@@ -79,8 +135,8 @@ func (m *module) Sink(name string, c *host.Call, props host.Props) (host.Sink, e
 	return newSink(m.guest, name, s, props, c)
 }
 
-// Close implements host.Module.
-func (m *module) Close(ctx context.Context) error {
+// Close implements host.Module. It closes every module of this life.
+func (m *loaded) Close(ctx context.Context) error {
 	err := m.guest.close(ctx)
 	m.rt.mu.Lock()
 	defer m.rt.mu.Unlock()

@@ -19,10 +19,11 @@ import (
 	"github.com/vanth-io/vanth/host"
 )
 
-// A probe is a child process, the same binary, that opens a file first and looks
-// for its symbols. What kills it does not kill us; what it survived is opened
-// here. It is also the only look at the symbols of an update that waits for a
-// restart.
+// A probe is a child process, the same binary, that opens a file first, looks for
+// its symbols and makes its functions. What kills it does not kill us; what it
+// survived is opened here. It is also the only look at an update that waits for a
+// restart. Sources and sinks are not made: eKuiper makes functions whenever a rule
+// is planned, and those where one starts.
 
 // probeMark begins what a probe says when it is done: a line with what is wrong
 // with the symbols, quoted, "" for nothing. A file whose initialisers end the
@@ -54,8 +55,13 @@ func try(path string, stdin io.Reader, stdout, stderr io.Writer, open opener) in
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
-	wrong := ""
-	if err := (symbols{find: find}).check(man); err != nil {
+	g, err := newGuest(host.Bundle{}, guestOptions{})
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	wrong, s := "", symbols{guest: g, find: find}
+	if err := errors.Join(s.check(man), s.construct(man)); err != nil {
 		wrong = err.Error()
 	}
 	_, _ = fmt.Fprintf(stdout, "%s%q\n", probeMark, wrong)
@@ -72,7 +78,7 @@ func looks(m host.Manifest) ([]byte, error) {
 
 // probe has a child open the file and look for what the manifest names, unless
 // it is known what comes of that.
-func (r *Runtime) probe(ctx context.Context, path, digest string, m host.Manifest) error {
+func (r *Runtime) probe(ctx context.Context, file placed, m host.Manifest) error {
 	if r.opts.Probe == nil {
 		return nil
 	}
@@ -80,17 +86,18 @@ func (r *Runtime) probe(ctx context.Context, path, digest string, m host.Manifes
 	if err != nil {
 		return err
 	}
-	passed, reason := r.recall(digest, task)
+	memo := r.memo(file.digest, task)
+	passed, reason := r.recall(file.digest, task)
 	if passed {
 		return nil
 	}
 	if reason != "" {
-		return host.Errorf(host.ErrInvalid, "%s is %s: %s", filepath.Base(path), r.inQuarantine(digest), reason)
+		return host.Errorf(host.ErrInvalid, "%s is %s: %s", filepath.Base(file.path), r.inQuarantine(memo), reason)
 	}
-	err = r.runProbe(ctx, path, task)
+	err = r.runProbe(ctx, file.path, task)
 	switch {
 	case err == nil:
-		r.remember(passedName, r.passedMemo(digest, task), "")
+		r.remember(passedName, memo, "")
 		return nil
 	case ctx.Err() != nil, errors.Is(err, host.ErrInvalid):
 		return err
@@ -101,12 +108,12 @@ func (r *Runtime) probe(ctx context.Context, path, digest string, m host.Manifes
 	// a lack of memory is the machine's doing and not the file's.
 	e, ok := errors.AsType[*exec.ExitError](err)
 	if errors.Is(err, errLeft) || errors.Is(err, errHangs) || ok && e.ExitCode() != 1 && !killedByOthers(e) {
-		r.remember(quarantineName, r.memo(digest), err.Error())
-		if _, kept := r.recall(digest, task); kept != "" {
-			err = fmt.Errorf("%w; it is %s", err, r.inQuarantine(digest))
+		r.remember(quarantineName, memo, err.Error())
+		if _, kept := r.recall(file.digest, task); kept != "" {
+			err = fmt.Errorf("%w; it is %s", err, r.inQuarantine(memo))
 		}
 	}
-	return host.Errorf(host.ErrInvalid, "cannot open %s: tried in a child process: %v", path, err)
+	return host.Errorf(host.ErrInvalid, "cannot open %s: tried in a child process: %v", file.path, err)
 }
 
 // runProbe starts the child and waits for it.
@@ -180,8 +187,8 @@ func symbolsOf(said string) error {
 
 // The ends of a child that are its file's doing, beside a crash.
 var (
-	errLeft  = errors.New("its initialisers ended the process")
-	errHangs = errors.New("its initialisers did not return")
+	errLeft  = errors.New("its initialisers or constructors ended the process")
+	errHangs = errors.New("its initialisers or constructors did not return")
 )
 
 // killedByOthers reports an end by SIGKILL, which no file brings about.

@@ -74,7 +74,7 @@ func newProbeKit(t *testing.T, build string) *probeKit {
 
 func (k *probeKit) try(m host.Manifest) error {
 	m.Executable = "kit.so"
-	return k.probe(k.t.Context(), k.path, "digest", m)
+	return k.probe(k.t.Context(), placed{k.path, "digest"}, m)
 }
 
 // runs returns the environments of the probes that ran.
@@ -115,6 +115,36 @@ func TestProbeLooksForSymbols(t *testing.T) {
 	}
 	if err := k.try(good); err != nil {
 		t.Errorf("the good names after the bad ones: %v", err)
+	}
+}
+
+// TestProbeMakesFunctions: a function that cannot be made is refused with its
+// list, and one whose constructor ends the process stays out of it. Lists without
+// them are not held responsible.
+func TestProbeMakesFunctions(t *testing.T) {
+	k := newProbeKit(t, "1")
+	for _, c := range []struct{ name, want string }{
+		{"broken", "function broken: constructor: panic: no echo today"},
+		{"nothing", "function nothing: constructor returned nil"},
+		{"moody", "function moody: IsAggregate: panic: who knows"},
+		{"quits", "its initialisers or constructors ended the process"},
+		{"ends", "exit status 5"},
+	} {
+		for range 2 {
+			if err := k.try(host.Manifest{Functions: []string{"echo", c.name}}); !errors.Is(err, host.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+	}
+	if n := len(k.runs()); n != 8 {
+		t.Errorf("%d probes, want two of those that said what is wrong, and one of the others", n)
+	}
+	if err := k.try(host.Manifest{Functions: []string{"echo", "total", "absent"}}); err != nil {
+		t.Errorf("the good ones: %v", err)
+	}
+	// Sources and sinks are not made.
+	if err := k.try(host.Manifest{Sources: []string{"unmade"}, Sinks: []string{"unmadeSink"}}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -168,7 +198,7 @@ func TestProbeHangs(t *testing.T) {
 	k.Runtime = New(k.opts)
 	second := k.try(host.Manifest{})
 	for _, err := range []error{first, second} {
-		if !errors.Is(err, host.ErrInvalid) || !strings.Contains(err.Error(), "its initialisers did not return within 1s") ||
+		if !errors.Is(err, host.ErrInvalid) || !strings.Contains(err.Error(), "its initialisers or constructors did not return within 1s") ||
 			!strings.Contains(err.Error(), "in quarantine until it is replaced") {
 			t.Error(err)
 		}
@@ -187,10 +217,12 @@ func TestProbeHangs(t *testing.T) {
 
 	// Nobody waits any more: that says nothing of the file.
 	k = newProbeKit(t, "hangs")
-	if err := k.probe(timeout(t, 300*time.Millisecond), k.path, "digest", host.Manifest{}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := k.probe(timeout(t, 300*time.Millisecond), placed{k.path, "digest"}, host.Manifest{Executable: "kit.so"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	if _, reason := k.recall("digest", nil); reason != "" {
+	if task, _ := looks(host.Manifest{Executable: "kit.so"}); len(k.runs()) != 1 {
+		t.Error("no probe ran")
+	} else if _, reason := k.recall("digest", task); reason != "" {
 		t.Errorf("in quarantine: %s", reason)
 	}
 }

@@ -20,10 +20,11 @@ func (r *Runtime) recall(digest string, task []byte) (passed bool, reason string
 	if r.opts.StateDir == "" {
 		return false, ""
 	}
-	if b, err := os.ReadFile(r.remembered(quarantineName, r.memo(digest))); err == nil {
+	memo := r.memo(digest, task)
+	if b, err := os.ReadFile(r.remembered(quarantineName, memo)); err == nil {
 		return false, string(b)
 	}
-	_, err := os.Stat(r.remembered(passedName, r.passedMemo(digest, task)))
+	_, err := os.Stat(r.remembered(passedName, memo))
 	return err == nil, ""
 }
 
@@ -56,24 +57,21 @@ func prune(stateDir string) {
 
 // inQuarantine says what to do about a file that is. It may have been the machine
 // that was too slow, and then the same file deserves another try.
-func (r *Runtime) inQuarantine(digest string) string {
+func (r *Runtime) inQuarantine(memo string) string {
 	return fmt.Sprintf("in quarantine until it is replaced by another (remove %s to try the same file again)",
-		r.remembered(quarantineName, r.memo(digest)))
+		r.remembered(quarantineName, memo))
 }
 
-// passedMemo names a file and what was looked for in it: the same file may be
-// installed again under other names.
-func (r *Runtime) passedMemo(digest string, task []byte) string {
+// memo names a file's digest in this very host, since another build of it may come
+// to another result, and what was looked for: the same file may be installed again
+// under other names, and the constructor of one function is not held against a
+// list without it.
+func (r *Runtime) memo(digest string, task []byte) string {
 	sum := sha256.Sum256(task)
-	return r.memo(digest) + "-" + hex.EncodeToString(sum[:8])
-}
-
-// memo names a file's digest in this very host: another build of it may come to
-// another result.
-func (r *Runtime) memo(digest string) string {
+	looked := "-" + hex.EncodeToString(sum[:8])
 	self, err := r.self()
 	if err != nil || self.Build == nil {
-		return digest
+		return digest + looked
 	}
-	return digest + "-" + self.Build.GoVersion + "-" + self.Build.Main.Version + fmt.Sprintf("-%d", self.Size)
+	return digest + "-" + self.Build.GoVersion + "-" + self.Build.Main.Version + fmt.Sprintf("-%d", self.Size) + looked
 }

@@ -97,6 +97,28 @@ func (s symbols) check(m host.Manifest) error {
 	return errors.Join(errs...)
 }
 
+// construct makes the functions that the manifest names, as a module does when it
+// is asked for them, and says which cannot be made. What is wrong with their
+// symbols, check says.
+func (s symbols) construct(m host.Manifest) error {
+	var errs []error
+	for _, name := range m.Functions {
+		make_, err := s.function(name)
+		if err != nil || make_ == nil {
+			continue
+		}
+		f, err := make_()
+		if err == nil {
+			_, err = newFunction(s.guest, name, f, nil)
+		}
+		if g, ok := errors.AsType[*host.GuestError](err); ok {
+			err = host.Errorf(host.ErrInvalid, "function %s: %v", name, g.Err)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // ucFirst returns the name with its first letter in upper case.
 func ucFirst(name string) string {
 	r, n := utf8.DecodeRuneInString(name)

@@ -2,11 +2,8 @@ package native
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -54,8 +51,14 @@ type Runtime struct {
 	closed  bool
 	opened  map[string]openFile // by plugin path
 	host    *inspect.Host       // what the process has become by what it opened
-	modules map[host.Module]struct{}
+	modules map[closer]struct{}
 }
+
+// closer is what lives as long as a module.
+type closer interface{ Close(context.Context) error }
+
+// placed is a file where it is opened from.
+type placed struct{ path, digest string }
 
 // openFile is a plugin that is mapped for as long as the process lives.
 type openFile struct {
@@ -70,12 +73,12 @@ func New(o Options) *Runtime {
 	}
 	if o.StateDir != "" {
 		// What an earlier process opened is mapped nowhere any more.
-		_ = os.RemoveAll(filepath.Join(o.StateDir, "open"))
+		_ = os.RemoveAll(filepath.Join(o.StateDir, openName))
 		prune(o.StateDir)
 	}
 	return &Runtime{
 		opts: o, self: sync.OnceValues(inspect.Self), open: openPlugin,
-		opened: map[string]openFile{}, modules: map[host.Module]struct{}{},
+		opened: map[string]openFile{}, modules: map[closer]struct{}{},
 	}
 }
 
@@ -92,22 +95,22 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	path, digest, err := r.place(b)
+	file, err := r.place(b)
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.judge(ctx, path, digest, b.Plugin.Manifest)
+	f, err := r.judge(ctx, file, b.Plugin.Manifest)
 	if err != nil {
-		r.unplace(path)
+		r.unplace(file)
 		return nil, err
 	}
 	if r.opts.Worker != nil {
-		return r.isolate(ctx, b, path, r.opts.Worker)
+		return r.isolate(ctx, b, file.path, r.opts.Worker)
 	}
-	find, err := r.take(path, f, digest)
+	find, err := r.take(file, f)
 	if err != nil {
 		if errors.Is(err, host.ErrRestart) {
-			r.unplace(path)
+			r.unplace(file)
 		}
 		return nil, err
 	}
@@ -115,7 +118,7 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	if err != nil {
 		return nil, err
 	}
-	m := &module{rt: r, guest: g, manifest: b.Plugin.Manifest, symbols: symbols{guest: g, find: find}}
+	m := newModule(r, file, g, find, b.Plugin.Manifest)
 	if err := m.symbols.check(m.manifest); err != nil {
 		return nil, errors.Join(err, g.close(ctx))
 	}
@@ -124,7 +127,7 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	if r.closed {
 		return nil, errors.Join(errRuntimeClosed(), g.close(ctx))
 	}
-	r.modules[m] = struct{}{}
+	r.modules[m.loaded] = struct{}{}
 	return m, nil
 }
 
@@ -132,81 +135,32 @@ func errRuntimeClosed() error {
 	return host.Errorf(host.ErrClosed, "the native runtime is closed")
 }
 
-// place returns where a file is opened from, and its digest. Go remembers what it
-// opened by path, and would give the old code for a new file at an old path: so
-// each content gets a path of its own. It is also what is judged, whatever
-// happens to the file meanwhile.
-func (r *Runtime) place(b host.Bundle) (path, digest string, err error) {
-	if err := canOpen(); err != nil {
-		return "", "", err
-	}
-	name := b.Plugin.Manifest.Executable
-	f, err := b.Open(name)
-	if err != nil {
-		return "", "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if r.opts.StateDir == "" || r.opts.Worker != nil { // a worker is a new process
-		_, err = io.Copy(h, f)
-		return filepath.Join(b.Dir, name), hex.EncodeToString(h.Sum(nil)), err
-	}
-	r.placing.Lock()
-	defer r.placing.Unlock()
-	dir := filepath.Join(r.opts.StateDir, "open")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", "", err
-	}
-	tmp, err := os.CreateTemp(dir, "new-*")
-	if err != nil {
-		return "", "", err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = io.Copy(io.MultiWriter(h, tmp), f)
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return "", "", err
-	}
-	digest = hex.EncodeToString(h.Sum(nil))
-	path = filepath.Join(dir, digest[:16]+"-"+name)
-	if _, err := os.Stat(path); err == nil {
-		return path, digest, nil // maybe mapped: it must not be touched
-	}
-	return path, digest, os.Rename(tmp.Name(), path)
-}
-
-// unplace removes a placed file that was not opened.
-func (r *Runtime) unplace(path string) {
-	if r.opts.StateDir != "" && filepath.Dir(path) == filepath.Join(r.opts.StateDir, "open") {
-		_ = os.Remove(path)
-	}
-}
-
 // judge reads the file and has a child open it and look for what the manifest
 // names. Nothing of it has run here.
-func (r *Runtime) judge(ctx context.Context, path, digest string, m host.Manifest) (*inspect.File, error) {
+func (r *Runtime) judge(ctx context.Context, file placed, m host.Manifest) (*inspect.File, error) {
 	self, err := r.self()
 	if err != nil {
 		return nil, fmt.Errorf("this binary cannot be read: %w", err)
 	}
-	f, err := inspect.Read(path)
+	f, err := inspect.Read(file.path)
 	if err != nil {
 		return nil, host.Errorf(host.ErrInvalid, "cannot open %v", err) // which names the file
 	}
 	if list := inspect.Differences(f, self); len(list) > 0 {
-		return nil, host.Errorf(host.ErrInvalid, "cannot open %s: %s", path, strings.Join(list, "; "))
+		return nil, host.Errorf(host.ErrInvalid, "cannot open %s: %s", file.path, strings.Join(list, "; "))
 	}
-	return f, r.probe(ctx, path, digest, m)
+	return f, r.probe(ctx, file, m)
 }
 
 // take opens a file that was judged, or finds it open.
-func (r *Runtime) take(path string, f *inspect.File, digest string) (finder, error) {
+func (r *Runtime) take(file placed, f *inspect.File) (finder, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return nil, errRuntimeClosed()
 	}
 	if o, ok := r.opened[f.PluginPath]; ok {
-		if o.digest == digest {
+		if o.digest == file.digest {
 			return o.find, nil
 		}
 		return nil, host.Errorf(host.ErrRestart, "another build of %s is loaded, and Go can load only one: this one runs after the host was started anew", f.PluginPath)
@@ -219,14 +173,14 @@ func (r *Runtime) take(path string, f *inspect.File, digest string) (finder, err
 		r.host = self
 	}
 	if list := inspect.Differences(f, r.host); len(list) > 0 {
-		return nil, host.Errorf(host.ErrInvalid, "cannot open %s beside the plugins that are loaded: %s", path, strings.Join(list, "; "))
+		return nil, host.Errorf(host.ErrInvalid, "cannot open %s beside the plugins that are loaded: %s", file.path, strings.Join(list, "; "))
 	}
 	r.host = r.host.With(f) // also when it is refused: it stays mapped
-	find, err := r.open(path)
+	find, err := r.open(file.path)
 	if err != nil {
-		return nil, host.Errorf(host.ErrInvalid, "cannot open %s: %v", path, err)
+		return nil, host.Errorf(host.ErrInvalid, "cannot open %s: %v", file.path, err)
 	}
-	r.opened[f.PluginPath] = openFile{digest, find}
+	r.opened[f.PluginPath] = openFile{file.digest, find}
 	return find, nil
 }
 
@@ -234,7 +188,7 @@ func (r *Runtime) take(path string, f *inspect.File, digest string) (finder, err
 func (r *Runtime) Close(ctx context.Context) error {
 	r.mu.Lock()
 	r.closed = true
-	var list []host.Module
+	var list []closer
 	for m := range r.modules {
 		list = append(list, m)
 	}

@@ -232,7 +232,7 @@ func (s *server) start(f *fields) (any, error) {
 		return nil, err
 	}
 	p := &opened{
-		module: &module{guest: g, manifest: man, symbols: symbols{guest: g, find: find}},
+		module: newModule(nil, placed{}, g, find, man),
 		state:  state, functions: map[string]host.Function{}, seats: map[host.Call]*host.Call{},
 	}
 	if err := p.symbols.check(man); err != nil {

@@ -118,6 +118,15 @@ func fakeSymbols(build string) map[string]any {
 		"Text":  fn(func(api.FunctionContext, []any) (any, bool) { return "\xff", true }),
 		"Total": func() api.Function { return &fakeFunc{aggregate: func() bool { return true }} },
 		"Wrong": 7,
+
+		"Broken":     func() api.Function { panic("no echo today") },
+		"Nothing":    func() api.Function { return nil },
+		"Moody":      func() api.Function { return &fakeFunc{aggregate: func() bool { panic("who knows") }} },
+		"Quits":      func() api.Function { os.Exit(0); return nil },
+		"Ends":       func() api.Function { os.Exit(5); return nil },
+		"Unmade":     func() api.Source { panic("made") },
+		"UnmadeSink": func() api.Sink { panic("made") },
+
 		"Ticks": func() api.Source { return fakeTicks() },
 		"Shelf": func() api.Sink { return fakeShelf() },
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,10 +21,10 @@ import (
 
 func main() {
 	vanth := flag.String("vanth", "build/vanth", "the binary")
-	plugin := flag.String("plugin", "build/plugins/geo.zip", "the archive of the plugin geo")
+	plugins := flag.String("plugins", "build/plugins", "the archives of the plugins geo, mirror and pysam")
 	cities := flag.String("cities", "plugins/wasm/geo/testdata/cities.csv", "cities with known geohashes")
 	flag.Parse()
-	if err := run(*vanth, *plugin, *cities); err != nil {
+	if err := run(*vanth, *plugins, *cities); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -32,7 +33,7 @@ func main() {
 // say prints a step of the demo.
 func say(format string, a ...any) { fmt.Printf("\n== "+format+"\n", a...) }
 
-func run(vanth, plugin, citiesFile string) (err error) {
+func run(vanth, plugins, citiesFile string) (err error) {
 	cities, err := readCities(citiesFile)
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func run(vanth, plugin, citiesFile string) (err error) {
 	defer func() { h.stop() }()
 
 	say("install the plugin geo: one HTTP POST of its zip")
-	if err := install(h, plugin); err != nil {
+	if err := install(h, filepath.Join(plugins, "geo.zip")); err != nil {
 		return err
 	}
 	say("call geohash for %d cities and compare with the table", len(cities))
@@ -62,12 +63,18 @@ func run(vanth, plugin, citiesFile string) (err error) {
 	if err := measure(h, cities); err != nil {
 		return err
 	}
+	if err := programs(h, plugins); err != nil {
+		return err
+	}
 	say("kill -9 the host, and start it again on the same home")
 	h.kill()
 	if h, err = start(vanth, home); err != nil {
 		return err
 	}
 	if err := check(h, cities[:1]); err != nil {
+		return err
+	}
+	if err := answer(h, "echo", `["here too"]`, `"here too"`); err != nil {
 		return err
 	}
 	say("done; stopping the host and removing %s", home)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ type hostProcess struct {
 func start(vanth, home string) (*hostProcess, error) {
 	began := time.Now()
 	h := &hostProcess{cmd: exec.Command(vanth, "serve", "--home", home, "--listen", "127.0.0.1:0"), ended: make(chan struct{})}
+	h.cmd.Env = append(os.Environ(), "KUIPER__PORTABLE__PYTHONBIN=python3")
 	stderr, err := h.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func (z *packages) unopened() []row {
 	if bytes.Equal(older, code) {
 		z.t.Fatal("no build information to rewrite")
 	}
-	const path = "{home}/data/native/open/{sum}-Box.so: "
+	const path = "{home}/data/native/open/{sum}-Box.so/Box.so: "
 	rows := []row{
 		z.fails("2.3 cannot open: empty", z.zip("Box.so", ""), "cannot open ", path+"not an ELF file: it is empty"),
 		z.fails("2.3 cannot open: text", z.zip("Box.so", "#!/bin/sh\n"), "cannot open ", path+`not an ELF file: it begins with "#!/b" (a script?), expected "\x7fELF"`),

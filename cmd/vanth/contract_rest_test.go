@@ -123,7 +123,7 @@ func lifeRows(class string) []row {
 	all, one := "/plugins/"+class, "/plugins/"+class+"/random"
 	cannot := class + " plugins create command error: "
 	created, deleted, updated := class+" plugin random is created", class+" plugin random is deleted"+plainRow, "plugin random is updated"+plainRow
-	text := bad(1000, cannot+"fail to install plugin: cannot open ", "{home}/data/native/open/{sum}-Random.so: not an ELF file: it begins with \"no p\", expected \"\\x7fELF\"")
+	text := bad(1000, cannot+"fail to install plugin: cannot open ", "{home}/data/native/open/{sum}-Random.so/Random.so: not an ELF file: it begins with \"no p\", expected \"\\x7fELF\"")
 	return []row{
 		is("1.3 POST from http", "POST "+all, at("random", "ok.zip"), 201, textKind, created),
 		is("1.3 POST duplicate", "POST "+all, at("random", "ok.zip"), 400, textKind, bad(1000, cannot+"invalid name random: duplicate")),

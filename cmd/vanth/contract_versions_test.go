@@ -126,7 +126,7 @@ func versionRows(class string) (rows []row) {
 		}
 	}
 	slices.Sort(names)
-	broken := `{"name":"broken","version":"3","errMsg":"cannot open {home}/data/native/open/{sum}-Broken@v3.so: not an ELF file: it begins with \"no p\", expected \"\\x7fELF\"","status":"error"}`
+	broken := `{"name":"broken","version":"3","errMsg":"cannot open {home}/data/native/open/{sum}-Broken@v3.so/Broken@v3.so: not an ELF file: it begins with \"no p\", expected \"\\x7fELF\"","status":"error"}`
 	list := `["` + strings.Join(append([]string{"a b"}, names...), `","`) + `"]`
 	list = strings.Replace(list, `"beta",`, `"beta","broken",`, 1)
 	created := class + " plugin box is created"

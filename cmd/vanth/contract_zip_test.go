@@ -196,7 +196,7 @@ func (z *packages) configuration() []row {
 		files("ours no second copy in data/", "data/"+z.class),
 		files("RATIONALE an installed plugin is not in plugins/", "plugins/"+z.class),
 		is("2.3 configuration, a new version that fails", "PUT "+z.all()+"/box", at("box", brings("no plugin", "two")), 400, textKind,
-			bad(1000, z.cannot()+"cannot open ", "{home}/data/native/open/{sum}-Box@v1.so: not an ELF file: it begins with \"no p\", expected \"\\x7fELF\"")),
+			bad(1000, z.cannot()+"cannot open ", "{home}/data/native/open/{sum}-Box@v1.so/Box@v1.so: not an ELF file: it begins with \"no p\", expected \"\\x7fELF\"")),
 		files("2.3 configuration, put back", "etc/"+z.class, with("one", "one")...),
 		put("2.3 configuration, a new version", brings(z.so, "three")),
 		files("2.3 json and etc are overwritten, yaml is not", "etc/"+z.class, with("one", "three")...),
@@ -235,7 +235,7 @@ func (z *packages) scripts() []row {
 		z.fails("2.3 install.sh is killed", script("kill -9 $$\n"), "signal: killed", `; output: ""`),
 		z.fails("2.3 install.sh runs before the .so is opened", z.zip("Box.so", "no plugin", "install.sh", "exit 9\n"), "exit status 9", `; output: ""`),
 		z.fails("2.3 not opened after install.sh", z.zip("Box.so", "no plugin", "install.sh", "echo ran >>\"$(dirname \"$0\")\"/ran\n"), "cannot open ",
-			"{home}/data/native/open/{sum}-Box.so: not an ELF file: it begins with \"no p\", expected \"\\x7fELF\""),
+			"{home}/data/native/open/{sum}-Box.so/Box.so: not an ELF file: it begins with \"no p\", expected \"\\x7fELF\""),
 	}
 	return append(rows, z.none("F12 install.sh failed")...)
 }

@@ -41,11 +41,20 @@ func doors() []door {
 		{"github.com/golang-jwt/jwt", []string{"api"}, "tokens are api's"},
 		{"plugin", []string{"native"}, "it needs cgo and can end the process"},
 		{"github.com/lf-edge", []string{"native"}, "eKuiper's contract is native's"},
-		{"go.nanomsg.org/mangos", []string{"portable"}, "the nanomsg wire is portable's"},
+		{"aead.dev/minisign", []string{"api"}, "signatures of plugin hosts are api's"},
+		{"golang.org/x/sys", []string{"portable"}, "shared memory and peers' credentials are portable's"},
 		{"github.com/rqlite/sql", []string{"host/rule"}, "SQL is host/rule's"},
 		{"github.com/Masterminds/semver", []string{"host"}, "versions are host's"},
 		{"github.com/spf13", []string{"cmd"}, "the command line is cmd's"},
 		{"go.yaml.in/yaml", []string{"cmd"}, "the configuration file is cmd's"},
+	}
+}
+
+// testDoors lists dependencies that only the tests of some of our packages may
+// import.
+func testDoors() []door {
+	return []door{
+		{"go.nanomsg.org/mangos", []string{"portable", "bench"}, "it is the other end of portable's wire, which is our own"},
 	}
 }
 
@@ -54,7 +63,7 @@ func testOnly() []string {
 	return []string{
 		modulePath + "/host/hosttest", "testing", "go.uber.org/goleak", "github.com/google/go-cmp",
 		"pgregory.net/rapid", "github.com/getkin/kin-openapi", "github.com/rogpeppe/go-internal",
-		"github.com/mochi-mqtt/server",
+		"github.com/mochi-mqtt/server", "go.nanomsg.org/mangos",
 	}
 }
 
@@ -124,16 +133,24 @@ func forbidden(from, to string) string {
 	if within(from, "bench") {
 		return forbiddenInTest(from, to)
 	}
-	for _, d := range doors() {
-		if within(to, d.dependency) && !slices.ContainsFunc(d.holders, func(h string) bool { return within(from, h) }) {
-			return "only " + strings.Join(d.holders, ", ") + " may: " + d.why
-		}
+	if why := shut(doors(), from, to); why != "" {
+		return why
 	}
 	rel, isOurs := ours(to)
 	if !isOurs {
 		return forbiddenOutside(from, to)
 	}
 	return forbiddenInside(from, rel)
+}
+
+// shut says which door keeps from from importing to; "" for none.
+func shut(doors []door, from, to string) string {
+	for _, d := range doors {
+		if within(to, d.dependency) && !slices.ContainsFunc(d.holders, func(h string) bool { return within(from, h) }) {
+			return "only " + strings.Join(d.holders, ", ") + " may: " + d.why
+		}
+	}
+	return ""
 }
 
 // forbiddenOutside judges imports of other modules and the standard library.
@@ -179,7 +196,7 @@ func forbiddenInTest(from, to string) string {
 	rel, ok := ours(to)
 	switch {
 	case !ok:
-		return ""
+		return shut(testDoors(), from, to)
 	case (within(rel, "cmd") && !within(from, "cmd")) || (within(rel, "bench") && !within(from, "bench")):
 		return "nobody imports cmd or bench"
 	case within(from, "host") && homeOf(from) == "" && homeOf(rel) != "":
