@@ -46,7 +46,7 @@ type supervised struct {
 
 func (s *supervised) Restart(context.Context) error { s.restarted++; return nil }
 func (s *supervised) Output() host.Output           { return s }
-func (s *supervised) Tail(n int) []string { return []string{"one", "two", "three"}[3-min(n, 3):] }
+func (s *supervised) Tail(n int) []string           { return []string{"one", "two", "three"}[3-min(n, 3):] }
 
 func (s *supervised) Follow(ctx context.Context, n int) iter.Seq[string] {
 	return func(yield func(string) bool) {
