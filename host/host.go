@@ -23,6 +23,9 @@ type Options struct {
 	Runtimes []Runtime
 	// Store is closed by whoever opened it, after the host.
 	Store Store
+	// Builtin has the sources and sinks that every host has. A plugin's of the
+	// same name is preferred. Whoever made it closes it, after the host.
+	Builtin Module
 	// Log takes what no caller is there to hear. Default: nowhere.
 	Log *slog.Logger
 	// Install bounds and permits what an installation may do.

@@ -120,6 +120,16 @@ type Source interface {
 	Close(context.Context) error
 }
 
+// Rewinder is a Source that can be read again from where it was.
+type Rewinder interface {
+	// Offset is the point behind the last message that Next returned, in the
+	// values of Function; nil before there was one.
+	Offset() (any, error)
+	// Rewind goes to an offset that an earlier Source of the same properties
+	// gave. It is called after Open and before Next.
+	Rewind(offset any) error
+}
+
 // Sink takes messages. One goroutine uses it. The caller does not change a
 // message that it wrote.
 type Sink interface {
@@ -133,6 +143,14 @@ type Sink interface {
 type Flusher interface {
 	// Flush waits until every message written has arrived, or says which did not.
 	Flush(context.Context) error
+}
+
+// Document is something else that the store keeps: a stream, a rule, how far a
+// rule has read.
+type Document struct {
+	Kind string // a word of the one who keeps it
+	Name string
+	Body []byte
 }
 
 // Record is what the store keeps of an installed plugin.
@@ -179,10 +197,22 @@ type StateChange struct {
 //  7. All methods may be called from many goroutines, and from within the
 //     loops over Plugins and State, which see one moment of the store.
 //  8. A method that failed has changed nothing.
+//  9. Documents yields those of a kind in the order of their names; a damaged one
+//     is an error that wraps ErrDamaged and names it, and the iteration goes on.
+//     PutDocument replaces the one of its kind and name. DeleteDocument of one
+//     that is not there is not an error.
 type Store interface {
 	Plugins() iter.Seq2[Record, error]
 	PutPlugin(Record) error
 	DeletePlugin(ID) error
+	StateStore
+	Documents(kind string) iter.Seq2[Document, error]
+	PutDocument(Document) error
+	DeleteDocument(kind, name string) error
+}
+
+// StateStore is the part of a Store that a [State] needs.
+type StateStore interface {
 	State(ID) iter.Seq2[StateChange, error]
 	SaveState(ID, []StateChange) error
 }

@@ -40,6 +40,8 @@ func (e *entry) end(ctx context.Context) error {
 type snapshot struct {
 	plugins   map[ID]*entry
 	functions map[string]*binding
+	nodes     map[Symbol]*entry // of sources and sinks
+	replaced  chan struct{}     // closed when another snapshot stands
 }
 
 // registry holds what is published. Readers load a snapshot; writers copy and
@@ -56,7 +58,7 @@ type registry struct {
 }
 
 func (r *registry) init() {
-	r.snap.Store(&snapshot{plugins: map[ID]*entry{}, functions: map[string]*binding{}})
+	r.snap.Store(&snapshot{plugins: map[ID]*entry{}, functions: map[string]*binding{}, nodes: map[Symbol]*entry{}, replaced: make(chan struct{})})
 	r.busy = map[ID]bool{}
 	r.claims = map[Symbol]ID{}
 	r.usages = map[string]*usage{}
@@ -190,7 +192,7 @@ func (r *registry) withdraw(id ID) {
 // swap requires r.mu; it returns the entry that was published.
 func (r *registry) swap(id ID, e *entry) (old *entry) {
 	s := r.snapshot()
-	next := &snapshot{plugins: maps.Clone(s.plugins), functions: maps.Clone(s.functions)}
+	next := &snapshot{plugins: maps.Clone(s.plugins), functions: maps.Clone(s.functions), nodes: maps.Clone(s.nodes), replaced: make(chan struct{})}
 	if old = s.plugins[id]; old != nil {
 		delete(next.plugins, id)
 		for _, b := range old.bindings {
@@ -198,14 +200,21 @@ func (r *registry) swap(id ID, e *entry) (old *entry) {
 				delete(next.functions, b.name)
 			}
 		}
+		maps.DeleteFunc(next.nodes, func(_ Symbol, e *entry) bool { return e == old })
 	}
 	if e != nil {
 		next.plugins[id] = e
 		for _, b := range e.bindings {
 			next.functions[b.name] = b
 		}
+		for _, y := range e.plugin.Manifest.List() {
+			if y.Kind != KindFunction {
+				next.nodes[y] = e
+			}
+		}
 	}
 	r.snap.Store(next)
+	close(s.replaced)
 	return old
 }
 

@@ -31,7 +31,7 @@ func (k StateKey) size(value []byte) int { return stateEntry + len(k.Scope) + le
 // generations of a plugin share one State.
 type State struct {
 	id    ID
-	store Store
+	store StateStore
 
 	mu     sync.RWMutex // guards what follows
 	values map[StateKey][]byte
@@ -43,7 +43,7 @@ type State struct {
 }
 
 // NewState reads a plugin's state from the store.
-func NewState(store Store, id ID) (*State, error) {
+func NewState(store StateStore, id ID) (*State, error) {
 	s := &State{id: id, store: store, values: map[StateKey][]byte{}, dirty: map[StateKey]struct{}{}}
 	for c, err := range store.State(id) {
 		if err != nil {

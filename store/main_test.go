@@ -59,6 +59,10 @@ func (d damageable) DamageState(id host.ID, k host.StateKey) error {
 	return d.flip(key, func(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket([]byte(bucketState)).Bucket(plugin) })
 }
 
+func (d damageable) DamageDocument(kind, name string) error {
+	return d.flip([]byte(name), func(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket([]byte(bucketDocuments)).Bucket([]byte(kind)) })
+}
+
 func (d damageable) flip(key []byte, of func(*bbolt.Tx) *bbolt.Bucket) error {
 	return d.db.Update(func(tx *bbolt.Tx) error {
 		b := of(tx)

@@ -8,7 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The tree of the file, format 1:
+// The tree of the file, format 2; format 1 had no documents:
 //
 //	meta
 //	  format     4 bytes big endian: the version of this tree
@@ -19,6 +19,9 @@ import (
 //	    <key>    the value's bytes
 //	tallies
 //	  <id>       24 bytes: see tally
+//	documents
+//	  <kind>     a bucket
+//	    <name>   the document's bytes
 //
 // <id> is class NUL name, which sorts by class and then by name. <key> is 'v'
 // for a value or 'c' for a counter, the length of the scope as a uvarint, the
@@ -29,6 +32,8 @@ const (
 	bucketPlugins = "plugins"
 	bucketState   = "state"
 	bucketTallies = "tallies"
+
+	bucketDocuments = "documents"
 
 	keyFormat = "format"
 )
@@ -44,6 +49,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{1, createTree},
+		{2, createDocuments},
 	}
 }
 
@@ -54,6 +60,11 @@ func createTree(tx *bbolt.Tx) error {
 		}
 	}
 	return nil
+}
+
+func createDocuments(tx *bbolt.Tx) error {
+	_, err := tx.CreateBucket([]byte(bucketDocuments))
+	return err
 }
 
 // migrate applies what is newer than the file's version, in the caller's
@@ -97,7 +108,7 @@ func readFormat(tx *bbolt.Tx) (uint32, error) {
 
 // tree holds the buckets of one transaction.
 type tree struct {
-	plugins, state, tallies *bbolt.Bucket
+	plugins, state, tallies, documents *bbolt.Bucket
 }
 
 // openTree finds the buckets; one that is missing is damage, since Open has
@@ -107,8 +118,10 @@ func openTree(tx *bbolt.Tx) (tree, error) {
 		plugins: tx.Bucket([]byte(bucketPlugins)),
 		state:   tx.Bucket([]byte(bucketState)),
 		tallies: tx.Bucket([]byte(bucketTallies)),
+
+		documents: tx.Bucket([]byte(bucketDocuments)),
 	}
-	if t.plugins == nil || t.state == nil || t.tallies == nil {
+	if t.plugins == nil || t.state == nil || t.tallies == nil || t.documents == nil {
 		return t, fmt.Errorf("a bucket is missing: %w", host.ErrDamaged)
 	}
 	return t, nil

@@ -41,12 +41,12 @@ func TestMigrate(t *testing.T) {
 	}
 	// A step that fails takes the ones before it back.
 	failure := errors.New("step failed")
-	_, err := Open(path, withSteps(append(migrations(), step(2, nil), step(3, failure))))
+	_, err := Open(path, withSteps(append(migrations(), step(3, nil), step(4, failure))))
 	if !errors.Is(err, failure) {
 		t.Fatalf("Open: %v", err)
 	}
 	applied = nil
-	steps := append(migrations(), step(2, nil), step(3, nil))
+	steps := append(migrations(), step(3, nil), step(4, nil))
 	for range 2 { // once, whatever happens afterwards
 		s := mustOpen(t, path, withSteps(steps))
 		if text, errs := dump(s); errs != nil || text != fmt.Sprintf("%+v\n", sample("a", 1)) {
@@ -56,8 +56,8 @@ func TestMigrate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !slices.Equal(applied, []uint32{2, 3}) {
-		t.Errorf("applied %v, want 2 and 3, once", applied)
+	if !slices.Equal(applied, []uint32{3, 4}) {
+		t.Errorf("applied %v, want 3 and 4, once", applied)
 	}
 	// The host of before does not touch what it cannot know.
 	_, err = Open(path)

@@ -24,7 +24,9 @@ type MemStore struct {
 	mu      sync.Mutex // guards what follows
 	records map[host.ID]host.Record
 	state   map[host.ID]map[host.StateKey][]byte
-	damaged map[any]bool // by host.ID for records, by damagedKey for values
+	damaged map[any]bool // by host.ID for records, by damagedKey for values, by documentKey
+
+	documents map[string]map[string][]byte // by kind and name
 }
 
 var (

@@ -38,6 +38,7 @@ func Store(t *testing.T, open func(t *testing.T, dir string) (host.Store, func()
 type Damager interface {
 	DamagePlugin(host.ID) error
 	DamageState(host.ID, host.StateKey) error
+	DamageDocument(kind, name string) error
 }
 
 var errCannotDamage = errors.New("the store is not a Damager")
@@ -90,6 +91,9 @@ func storeChecks() []storeCheck {
 		{"6 nil deletes and empty stays", checkEmptyValue},
 		{"6 keys may be any string", checkOddKeys},
 		{"6 the caller keeps its buffers", checkBuffers},
+		{"9 documents come in the order of their names and last", checkDocuments},
+		{"9 a put replaces, a deletion takes one", checkDocumentChanges},
+		{"9 a damaged document is named and the others come", checkDamagedDocument},
 		{"7 many goroutines", checkConcurrent},
 		{"7 the loop may call the store", checkReentrant},
 	}

@@ -60,6 +60,23 @@ type broken struct {
 	delete  func(*MemStore, host.ID) error
 	state   func(*MemStore, host.ID) iter.Seq2[host.StateChange, error]
 	save    func(*MemStore, host.ID, []host.StateChange) error
+
+	documents   func(*MemStore, string) iter.Seq2[host.Document, error]
+	putDocument func(*MemStore, host.Document) error
+}
+
+func (b broken) Documents(kind string) iter.Seq2[host.Document, error] {
+	if b.documents != nil {
+		return b.documents(b.MemStore, kind)
+	}
+	return b.MemStore.Documents(kind)
+}
+
+func (b broken) PutDocument(d host.Document) error {
+	if b.putDocument != nil {
+		return b.putDocument(b.MemStore, d)
+	}
+	return b.MemStore.PutDocument(d)
 }
 
 func (b broken) Plugins() iter.Seq2[host.Record, error] {
@@ -135,6 +152,31 @@ func TestStoreSuiteCatches(t *testing.T) {
 				return broken{MemStore: kept, delete: func(*MemStore, host.ID) error { deleted = true; return nil }}
 			}
 		}, []string{"1 a deletion"}},
+		{"documents come the last first", same(broken{documents: func(m *MemStore, kind string) iter.Seq2[host.Document, error] {
+			return func(yield func(host.Document, error) bool) {
+				list, _ := documents(m, kind)
+				for _, d := range slices.Backward(list) {
+					if !yield(d, nil) {
+						return
+					}
+				}
+			}
+		}}), []string{"9 documents"}},
+		{"a document stays as it was", same(broken{putDocument: func(m *MemStore, d host.Document) error {
+			if list, _ := documents(m, d.Kind); slices.ContainsFunc(list, func(o host.Document) bool { return o.Name == d.Name }) {
+				return nil
+			}
+			return m.PutDocument(d)
+		}}), []string{"9 a put"}},
+		{"a damaged document ends the list", same(broken{documents: func(m *MemStore, kind string) iter.Seq2[host.Document, error] {
+			return func(yield func(host.Document, error) bool) {
+				for d, err := range m.Documents(kind) {
+					if !yield(d, err) || err != nil {
+						return
+					}
+				}
+			}
+		}}), []string{"9 a damaged"}},
 		{"half a save is seen", same(broken{save: func(m *MemStore, id host.ID, c []host.StateChange) error {
 			for i := range c {
 				if err := m.SaveState(id, c[i:i+1]); err != nil {
