@@ -13,6 +13,9 @@
 //  4. unless the module was closed: back to 1, at once if the process had done
 //     useful work, else with a growing delay
 //
+// With Options.Outside, for authors, step 1 starts nothing: it waits for a process
+// that a person starts, and from then on the sockets listen for the next (outside.go).
+//
 // Functions, sources and sinks belong to the module and outlive the process. A
 // call that was in a process when it died fails; the next waits for the
 // successor, for a bounded time.

@@ -141,7 +141,9 @@ func (f *function) call(ctx context.Context, do func(*process) error) error {
 			}
 			return nil
 		case errors.Is(err, errNotSent) && ctx.Err() == nil:
-			f.m.awaitChange(ctx, p)
+			if !f.m.awaitChange(ctx, p) {
+				return f.m.fault(f.name, host.FaultExit, errHungUp)
+			}
 		default:
 			return f.explain(ctx, err)
 		}
@@ -190,14 +192,23 @@ func (f *function) pick(ctx context.Context) (*process, error) {
 	}
 }
 
-// awaitChange waits until p serves no more, which it is about to.
-func (m *module) awaitChange(ctx context.Context, p *process) {
+// errHungUp is the error of a call whose connection the plugin closed while it
+// was sent.
+var errHungUp = errors.New("the plugin closed the connection and lives on; are the arguments longer than it takes? eKuiper's Go SDK: 1 MiB")
+
+// awaitChange waits until p serves no more, which it is about to. On eKuiper's
+// wire a plugin may also have closed one connection and live on: false.
+func (m *module) awaitChange(ctx context.Context, p *process) bool {
 	select {
 	case <-p.child.Done():
 	case <-ctx.Done():
-	case <-time.After(patience): // its connection ended, and it did not
-		p.child.Kill()
+	case <-time.After(patience):
+		if !isLane(p.link) {
+			return false
+		}
+		p.child.Kill() // its lane ended, and it did not
 	}
+	return true
 }
 
 // explain turns an error of a link into that of a call.

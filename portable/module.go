@@ -62,6 +62,9 @@ func newModule(r *Runtime, e *engine, b host.Bundle) (*module, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.opts.Outside {
+		n = 1 // more could not be told apart
+	}
 	m := &module{
 		rt: r, engine: e, id: b.Plugin.ID, manifest: man, dir: b.Dir, state: b.State,
 		log:   r.opts.Log.With("plugin", b.Plugin.ID.String()),

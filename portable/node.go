@@ -34,6 +34,7 @@ type node struct {
 	changed chan struct{} // closed at the next change of at
 	opened  bool
 	ended   error // why it is over
+	refused error // why the process that serves does not run it, nil when it does
 }
 
 func newNode(m *module, s host.Symbol, c *host.Call, props host.Props) (*node, error) {
@@ -111,12 +112,15 @@ func (n *node) attach(ctx context.Context, p *process) error {
 		if at != nil {
 			err = errors.Join(err, at.detach(ctx))
 		}
+		n.mu.Lock()
+		n.refused = err
+		n.mu.Unlock()
 		return err
 	}
 	n.mu.Lock()
 	ended := n.ended
 	if ended == nil {
-		n.at, n.of = at, p
+		n.at, n.of, n.refused = at, p, nil
 		n.announce()
 	}
 	n.mu.Unlock()
@@ -145,7 +149,7 @@ func (n *node) lost(p *process) {
 	if mine {
 		at.drop() // its late acknowledgements are not the next one's
 	}
-	if mine && n.fade != nil {
+	if mine && n.fade != nil && n.m.life.Err() == nil {
 		n.fade()
 	}
 }
@@ -165,7 +169,19 @@ func (n *node) attached(ctx context.Context) (attachment, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, errors.Join(n.slot.unavailable(), ctx.Err())
+			n.m.mu.Lock()
+			opened := n.opened
+			n.m.mu.Unlock()
+			if !opened {
+				return nil, host.Errorf(host.ErrInvalid, "it is not open")
+			}
+			n.mu.Lock()
+			refused := n.refused
+			n.mu.Unlock()
+			if refused == nil {
+				refused = n.slot.unavailable()
+			}
+			return nil, errors.Join(refused, ctx.Err())
 		}
 	}
 }

@@ -39,6 +39,11 @@ type Options struct {
 	// SharedTmp gives processes the real /tmp although private ones are
 	// permitted.
 	SharedTmp bool
+	// Outside makes the runtime an aid for the authors of plugins: it starts no
+	// process, but listens in the real /tmp and waits, without a limit, for one
+	// that somebody else starts; whenever that one ends it waits for the next.
+	// It is killed by nobody here. The fast lane is not offered.
+	Outside bool
 	// Log takes what no caller is there to hear. Default: nowhere.
 	Log *slog.Logger
 }

@@ -28,7 +28,7 @@ type process struct {
 	dead   map[string]error // functions that did not start; constant once it serves
 }
 
-// program is a process of the system, which the host has started.
+// program is a process of the system, which the host has started, or found.
 type program interface {
 	PID() int
 	Owns(pid int) bool
@@ -69,6 +69,9 @@ func (m *module) command() (path string, args []string, offer bool, err error) {
 // it is left.
 func (s *slot) startProcess(ctx context.Context) (_ *process, err error) {
 	m := s.m
+	if m.rt.opts.Outside {
+		return s.await(ctx)
+	}
 	p := &process{m: m, tmp: "/tmp", forked: make(chan struct{})}
 	defer func() {
 		if err != nil {
@@ -100,6 +103,9 @@ func (s *slot) startProcess(ctx context.Context) (_ *process, err error) {
 			return nil, err
 		}
 		defer func() {
+			if err != nil && ctx.Err() != nil {
+				return // a start that was given up may still look at them: the collector closes them
+			}
 			for _, f := range files {
 				f.Close()
 			}

@@ -198,7 +198,11 @@ func (r *ring) await(h *half, word, flag *atomic.Uint32, ready func() uint32, li
 		if limit > 0 && time.Since(begun) > limit {
 			return 0, os.ErrDeadlineExceeded
 		}
-		sleep(word, seen)
+		nap := napFor
+		if limit > 0 {
+			nap = min(nap, limit)
+		}
+		sleep(word, seen, nap)
 		flag.Store(0)
 	}
 }
@@ -222,8 +226,8 @@ const (
 )
 
 // sleep waits while word is seen, a while at most.
-func sleep(word *atomic.Uint32, seen uint32) {
-	ts := unix.NsecToTimespec(int64(napFor))
+func sleep(word *atomic.Uint32, seen uint32, nap time.Duration) {
+	ts := unix.NsecToTimespec(int64(nap))
 	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWait, uintptr(seen), uintptr(unsafe.Pointer(&ts)), 0, 0)
 	if errno != 0 && !errors.Is(errno, unix.EAGAIN) && !errors.Is(errno, unix.EINTR) && !errors.Is(errno, unix.ETIMEDOUT) {
 		time.Sleep(time.Millisecond) // never a busy loop

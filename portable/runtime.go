@@ -88,7 +88,11 @@ func (r *Runtime) start() (*engine, error) {
 	if r.engine != nil {
 		return r.engine, nil
 	}
-	s := child.NewSpawner(child.Options{Log: r.opts.Log})
+	o := child.Options{Log: r.opts.Log}
+	if r.opts.Outside {
+		o.Level = child.LevelProcess // it will start nothing
+	}
+	s := child.NewSpawner(o)
 	r.engine = &engine{
 		spawner: s,
 		hub:     sp.NewHub(sp.Options{WriteTimeout: r.opts.SendTimeout, Log: r.opts.Log}),

@@ -51,14 +51,21 @@ func (s *sink) Close(ctx context.Context) error {
 func (s *sink) Write(ctx context.Context, m host.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, s.m.rt.opts.SendTimeout)
 	defer cancel()
+	var p *parcel
 	for {
 		at, err := s.attached(ctx)
-		if err != nil {
+		switch {
+		case err != nil && p != nil && !errors.Is(err, host.ErrClosed) && s.window.holds(p):
+			return s.window.trouble() // the next process gets it
+		case err != nil:
 			return s.late(err)
+		case p != nil && s.window.resent(p):
+			return s.window.trouble()
 		}
 		to := at.(sinkAttachment)
-		p := &parcel{message: m}
-		if to.acknowledges() {
+		if !to.acknowledges() {
+			p = &parcel{message: m}
+		} else if p == nil {
 			if err := s.window.wait(ctx, windowSize-1, s.m.rt.opts.RecvTimeout, s.done); err != nil {
 				return s.explain(err)
 			}
@@ -69,14 +76,16 @@ func (s *sink) Write(ctx context.Context, m host.Message) error {
 		err = to.write(ctx, p)
 		switch {
 		case err == nil:
-		case to.acknowledges() && (errors.Is(err, errGone) || errors.Is(err, errNotSent)):
-			err = nil // it is in the window: the next process gets it
-		case errors.Is(err, errNotSent) && ctx.Err() == nil:
-			if err := s.left(ctx, at); err != nil {
-				return s.late(err)
+		case errors.Is(err, errNotSent) && (ctx.Err() == nil || to.acknowledges()), errors.Is(err, errGone) && to.acknowledges():
+			// What is in the window goes to the next process, unless that one has
+			// looked into it before.
+			if late := s.left(ctx, at); late != nil {
+				s.window.forget(p)
+				return s.late(late)
 			}
 			continue
 		default:
+			s.window.forget(p)
 			return s.late(err)
 		}
 		return s.window.trouble()

@@ -36,6 +36,7 @@ type slot struct {
 	again chan chan error // asks for a restart, whose outcome it gets
 	ended chan struct{}   // closed when the supervisor is over
 	tmp   string          // what its processes see as /tmp; "" for the real one. Of the supervisor
+	next  *process        // from outside, listened for while cur serves. Of the supervisor
 
 	cur atomic.Pointer[process] // serves; nil while none does. Set under mu
 
@@ -69,7 +70,13 @@ func (s *slot) supervise(started chan<- error) {
 	go func() {
 		defer close(s.ended)
 		defer s.removeTmp()
+		defer s.dismiss()
 		p, err := s.bring(s.m.life)
+		for err != nil && s.next != nil && s.m.life.Err() == nil {
+			// It came and is no use: its author mends it and starts it again.
+			s.pause(patience)
+			p, err = s.bring(s.m.life)
+		}
 		started <- err
 		if err != nil {
 			return
@@ -84,7 +91,11 @@ func (s *slot) supervise(started chan<- error) {
 					return
 				}
 				if asked == nil {
-					asked = s.pause(b.next(useful, lived))
+					delay := b.next(useful, lived)
+					if s.next != nil {
+						delay = min(delay, patience) // its start is not ours
+					}
+					asked = s.pause(delay)
 				}
 				next, err := s.bring(s.m.life)
 				if asked != nil {

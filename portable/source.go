@@ -52,6 +52,11 @@ func (s *source) Close(ctx context.Context) error { return s.close(ctx) }
 // blocks while the inbox is full, unless gone closes.
 func (s *source) deliver(a arrival, gone <-chan struct{}) bool {
 	select {
+	case s.in <- a: // also when gone is closed
+		return true
+	default:
+	}
+	select {
 	case s.in <- a:
 		return true
 	case <-s.done:

@@ -12,17 +12,22 @@ import (
 // Status implements host.Supervised.
 func (m *module) Status() host.Status {
 	st := host.Status{RefCount: map[string]int{}, State: host.StateRunning, Sandbox: m.sandbox()}
-	open := map[host.Symbol]int{}
+	open, refused := map[host.Symbol]int{}, map[host.Symbol]error{}
 	for _, n := range m.open() {
 		st.RefCount[n.call.Rule]++
 		open[n.symbol]++
+		n.mu.Lock()
+		if n.refused != nil {
+			refused[n.symbol] = n.explain(n.refused)
+		}
+		n.mu.Unlock()
 	}
 	dead := map[string]error{}
 	for _, s := range m.slots {
 		s.report(&st, dead)
 	}
 	for _, symbol := range m.manifest.List() {
-		health := host.SymbolStatus{Symbol: symbol, Open: open[symbol]}
+		health := host.SymbolStatus{Symbol: symbol, Open: open[symbol], Err: refused[symbol]}
 		if symbol.Kind == host.KindFunction {
 			health.Err = dead[symbol.Name]
 		}
@@ -77,6 +82,9 @@ func rank(state string) int {
 
 // sandbox says what holds the processes.
 func (m *module) sandbox() string {
+	if m.rt.opts.Outside {
+		return "none: the host did not start it"
+	}
 	level := string(m.engine.spawner.Level())
 	if !m.engine.private {
 		level += ", shared /tmp"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,8 @@ type parcel struct {
 	// lost: its acknowledgement was waited for too long. It still takes the
 	// place of the one that comes late, where they come in order.
 	lost bool
+	// round is the window's when it took the message.
+	round int
 }
 
 // window holds the messages that a sink has taken and the plugin has not
@@ -30,6 +33,7 @@ type window struct {
 	seq      uint32
 	failed   []error // refused messages, not yet told
 	progress chan struct{}
+	round    int // how often it was sent again
 }
 
 func newWindow() *window { return &window{progress: make(chan struct{})} }
@@ -42,7 +46,7 @@ func (w *window) add(m host.Message) *parcel {
 		return nil
 	}
 	w.seq++
-	p := &parcel{seq: w.seq, message: m}
+	p := &parcel{seq: w.seq, message: m, round: w.round}
 	w.parcels = append(w.parcels, p)
 	return p
 }
@@ -64,6 +68,30 @@ func (w *window) acked(seq uint32, err error) {
 	}
 }
 
+// resent tells whether a message was among those sent again.
+func (w *window) resent(p *parcel) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.round > p.round
+}
+
+// holds tells whether a message is under way.
+func (w *window) holds(p *parcel) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.parcels, p)
+}
+
+// forget drops a message that no process got.
+func (w *window) forget(p *parcel) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := slices.Index(w.parcels, p); i >= 0 {
+		w.parcels = slices.Delete(w.parcels, i, i+1)
+		w.moved()
+	}
+}
+
 // moved wakes those who wait. It requires w.mu.
 func (w *window) moved() {
 	close(w.progress)
@@ -74,6 +102,7 @@ func (w *window) moved() {
 func (w *window) again() []*parcel {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.round++
 	kept := w.parcels[:0:0]
 	for _, p := range w.parcels {
 		if !p.lost {

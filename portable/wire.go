@@ -43,17 +43,25 @@ var _ link = (*wire)(nil)
 func newWire(p *process) (*wire, error) {
 	w := &wire{p: p, up: make(chan struct{}), functions: map[string]*wireFunction{}}
 	var once sync.Once
+	claim := w.claim("plugin_" + p.m.id.Name)
+	events := sp.CallerEvents{Up: func(sp.Peer) { once.Do(func() { close(w.up) }) }}
+	if o, ok := p.child.(*outside); ok {
+		o.attend(&claim, &events)
+	}
 	var err error
-	w.control, err = p.m.engine.hub.Caller(w.claim("plugin_"+p.m.id.Name), sp.CallerEvents{
-		Up: func(sp.Peer) { once.Do(func() { close(w.up) }) },
-	})
+	w.control, err = p.m.engine.hub.Caller(claim, events)
 	return w, err
 }
 
 // claim names a socket file of this process.
 func (w *wire) claim(name string) sp.Claim {
-	return sp.Claim{Path: filepath.Join(w.p.tmp, name+".ipc"), Owns: w.p.owns}
+	if w.p.m.rt.opts.Outside {
+		return sp.Claim{Path: w.path(name)} // of any process of our user: nobody knows what a debugger runs
+	}
+	return sp.Claim{Path: w.path(name), Owns: w.p.owns}
 }
+
+func (w *wire) path(name string) string { return filepath.Join(w.p.tmp, name+".ipc") }
 
 func (w *wire) lane() string { return "ekuiper" }
 

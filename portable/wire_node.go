@@ -181,7 +181,9 @@ func (s wireSink) write(ctx context.Context, p *parcel) error {
 		}
 		return err
 	}
-	s.w.p.useful.Store(true)
+	if !s.must { // else its acknowledgement tells
+		s.w.p.useful.Store(true)
+	}
 	return nil
 }
 
@@ -199,6 +201,7 @@ func (a *wireNode) ack(_ sp.Peer, payload []byte) {
 	if !a.must {
 		return
 	}
+	a.w.p.useful.Store(true)
 	var said struct {
 		Error string `json:"error"`
 	}

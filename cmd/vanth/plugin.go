@@ -40,6 +40,7 @@ func newPlugin(g *globals) *cobra.Command {
 		newPack(g),
 		newSDK(),
 		newInspect(),
+		newTestserver(g),
 	)
 }
 
