@@ -81,8 +81,9 @@ bench: plugins ## raw wazero against our call path, to build/bench/bench.txt
 	go test -run '^$$' -bench . -count $(COUNT) ./bench | tee $(BUILD)/bench/bench.txt
 
 KILLS ?= 2000
-kill: build ## kill -9 the host at KILLS random instants of install, update and delete
+kill: build ## kill -9 the host at KILLS random instants, and then plugins under load
 	VANTH_KILLS=$(KILLS) go test -run TestKill -timeout 90m -v ./cmd/vanth
+	VANTH_KILLS=$(KILLS) go test -run Kill -timeout 90m -v ./portable
 
 lint: $(BUILD)/bin/golangci-lint $(BUILD)/bin/gofumpt ## format and style
 	@test -z "$$($(BUILD)/bin/gofumpt -l cmd host wasm native portable api store sdk etc plugins bench | tee /dev/stderr)"
