@@ -14,6 +14,8 @@ import (
 const (
 	codeUndefined = 1000
 	codeNotFound  = 1002
+	codeExecutor  = 2201
+	codeStream    = 3000
 )
 
 // problem is a kind of failure. It decides status, code and advice.

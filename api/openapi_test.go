@@ -61,7 +61,9 @@ func TestAnswersFitDocument(t *testing.T) {
 	for _, ct := range []string{nd, "application/yaml"} {
 		openapi3filter.RegisterBodyDecoder(ct, openapi3filter.FileBodyDecoder)
 	}
-	k := newKit(t, api.Options{CallTimeout: 30 * time.Millisecond, MaxBody: 4 << 10, StopDelay: time.Hour})
+	k := newKit(t, api.Options{
+		CallTimeout: 30 * time.Millisecond, MaxBody: 4 << 10, StopDelay: time.Hour, Rules: newFakeRules(), Uploads: t.TempDir(),
+	})
 	k.install("kit", all()...)
 	z := string(bundle(t, "second", "v1", "other"))
 	seen := map[string]bool{}
@@ -145,6 +147,47 @@ func TestAnswersFitDocument(t *testing.T) {
 		{"GET", "/plugins/sources/prebuild", "", "", "", 200},
 		{"PUT", "/plugins/sources/a%20b", "{}", js, "", 400},
 		{"DELETE", "/plugins/sources/none", "", "", "", 404},
+		{"POST", "/streams", demoSQL, js, "", 201},
+		{"POST", "/streams", demoSQL, js, "", 400},
+		{"GET", "/streams", "", "", "", 200},
+		{"GET", "/streams/demo", "", "", "", 200},
+		{"GET", "/streams/none", "", "", "", 400},
+		{"PUT", "/streams/demo", demoSQL, js, "", 200},
+		{"PUT", "/streams/none", demoSQL, js, "", 400},
+		{"POST", "/rules", r1, js, "", 201},
+		{"POST", "/rules", r1, js, "", 400},
+		{"GET", "/rules", "", "", "", 200},
+		{"POST", "/rules/validate", r1, js, "", 200},
+		{"POST", "/rules/validate", "{}", js, "", 422},
+		{"GET", "/rules/status/all", "", "", "", 200},
+		{"GET", "/rules/r1", "", "", "", 200},
+		{"GET", "/rules/none", "", "", "", 404},
+		{"PUT", "/rules/r1", r1, js, "", 200},
+		{"PUT", "/rules/r1", "{}", js, "", 400},
+		{"POST", "/rules/r1/start", "", "", "", 200},
+		{"POST", "/rules/none/start", "", "", "", 404},
+		{"POST", "/rules/r1/stop", "", "", "", 200},
+		{"POST", "/rules/none/stop", "", "", "", 404},
+		{"POST", "/rules/r1/restart", "", "", "", 200},
+		{"POST", "/rules/none/restart", "", "", "", 404},
+		{"GET", "/rules/r1/status", "", "", "", 200},
+		{"GET", "/rules/none/status", "", "", "", 404},
+		{"GET", "/v2/rules/r1/status", "", "", "", 200},
+		{"GET", "/v2/rules/none/status", "", "", "", 404},
+		{"GET", "/rules/r1/topo", "", "", "", 200},
+		{"GET", "/rules/none/topo", "", "", "", 404},
+		{"GET", "/rules/r1/explain", "", "", "", 200},
+		{"GET", "/rules/none/explain", "", "", "", 404},
+		{"DELETE", "/rules/r1", "", "", "", 200},
+		{"DELETE", "/rules/r1", "", "", "", 400},
+		{"DELETE", "/streams/demo", "", "", "", 200},
+		{"DELETE", "/streams/demo", "", "", "", 404},
+		{"POST", "/config/uploads", `{"name":"a","content":"b"}`, js, "", 201},
+		{"POST", "/config/uploads", `{}`, js, "", 400},
+		{"POST", "/config/uploads", strings.Repeat(" ", 5000), js, "", 413},
+		{"GET", "/config/uploads", "", "", "", 200},
+		{"DELETE", "/config/uploads/a", "", "", "", 200},
+		{"DELETE", "/config/uploads/a", "", "", "", 400},
 	} {
 		req, err := http.NewRequest(c.method, "http://"+k.addr+c.path, strings.NewReader(c.body))
 		if err != nil {
@@ -210,6 +253,10 @@ func TestComparisonCatches(t *testing.T) {
 		{"GET", "/plugins/sinks/x", js, `{"name":"x","version":"1","functions":["f"]}`, 200},
 		{"GET", "/plugins/functions/x", js, `{"name":"x","version":"1","status":"running"}`, 200},
 		{"GET", "/plugins/sources/prebuild", js, `["x"]`, 200},
+		{"GET", "/rules", js, `[{"id":"r1"}]`, 200},
+		{"GET", "/rules/x/status", js, `{"status":"lost","message":"","lastStartTimestamp":0,"lastStopTimestamp":0,"nextStartTimestamp":0}`, 200},
+		{"GET", "/rules/x/topo", js, `{"sources":["a"],"edges":{"a":"b"}}`, 200},
+		{"GET", "/v2/rules/x/status", js, `{}`, 200},
 	} {
 		req, err := http.NewRequest(wrong.method, "http://x"+wrong.path, nil)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -77,6 +78,16 @@ type Options struct {
 	// PluginKeys are public keys of minisign, in base64. With any, a download site
 	// counts only by an index that is signed with one of them.
 	PluginKeys []string
+
+	// Rules are the streams and rules. Default none: their paths are not known.
+	Rules Rules
+	// Uploads is the folder of /config/uploads; it is made when the first file
+	// comes. It has to be that of host.InstallPolicy for packages to be installed
+	// from there. Default none: the paths are not known.
+	Uploads string
+	// Fetch writes what url names to dst, as far as the host's policy permits it,
+	// for an upload that names a URL. Default: such an upload is refused.
+	Fetch func(ctx context.Context, url string, dst io.Writer) error
 
 	// Stop is called once, StopDelay after a request that asks for it was
 	// answered: with 0 for /stop, with 100 for a deletion with stop=1. The

@@ -26,9 +26,9 @@ const (
 
 func (r *route) is(t trait) bool { return r.traits&t != 0 }
 
-// routes is the one table of what there is. openapi.yaml says the same, and a
-// test holds them together.
-func routes() []route {
+// routes is the one table of what there is. openapi.yaml says the same of a
+// server that has everything, and a test holds them together.
+func routes(o *Options) []route {
 	list := []route{
 		{"GET", "/", root, "version, platform, uptime and memory", open | safe | ekuiper},
 		{"POST", "/", root, "the same", open | safe | ekuiper},
@@ -49,6 +49,12 @@ func routes() []route {
 	}
 	for _, c := range classes() {
 		list = append(list, c.routes()...)
+	}
+	if o.Rules != nil {
+		list = append(list, ruleRoutes()...)
+	}
+	if o.Uploads != "" {
+		list = append(list, uploadRoutes()...)
 	}
 	return list
 }

@@ -47,15 +47,20 @@ type Server struct {
 	stopping *time.Timer // runs Options.Stop; nil before it is asked for
 }
 
-// New makes a server for h. It fails when the key folder, the certificate or a
-// plugin key cannot be read.
+// New makes a server for h. It fails when the key folder, the certificate, a
+// plugin key or the folder of uploads cannot be read.
 func New(h Host, o Options) (*Server, error) {
 	o.fill()
 	s := &Server{opts: o, host: h, start: time.Now(), gate: newGate(o.MaxConns)}
 	s.cpu, _ = cpuTime()
-	s.table = newTable(routes())
 	s.requests.New = func() any { return new(request) }
 	var err error
+	if o.Uploads != "" {
+		if s.opts.Uploads, err = prepareUploads(o.Uploads); err != nil {
+			return nil, fmt.Errorf("api: uploads: %w", err)
+		}
+	}
+	s.table = newTable(routes(&s.opts))
 	if s.tls, err = o.tls(); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}

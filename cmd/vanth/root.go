@@ -51,7 +51,7 @@ func newRoot(e env) *cobra.Command {
 	f.DurationVar(&g.timeout, "timeout", 10*time.Minute, "how long to wait for an answer of the server")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 
-	root.AddCommand(newServe(e), newPlugin(g), newFunction(g), newCall(g), newVersion(g))
+	root.AddCommand(newServe(e), newRun(e), newPlugin(g), newFunction(g), newCall(g), newVersion(g))
 	root.AddCommand(newEKuiper(g)...)
 	return root
 }

@@ -199,7 +199,7 @@ func TestOptionsCarryEveryValue(t *testing.T) {
 		h.Install.MaxPackage >> 20, h.Install.MaxUnpacked >> 20, 3, int64(h.Install.FetchTimeout), int64(h.Install.LoadTimeout),
 		int64(h.Checkpoint), int64(h.Drain), int64(h.Install.ScriptTimeout),
 	}
-	a := apiOptions("/h", c, log, nil)
+	a := apiOptions("/h", c, log, nil, nil)
 	got[2] = a.MaxBody >> 20
 	if diff := cmp.Diff([]int64{1, 2, 3, 4, 5, 6, 7, 8}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -208,7 +208,7 @@ func TestOptionsCarryEveryValue(t *testing.T) {
 		t.Error("the defaults permit something")
 	}
 	c.Basic.InstallScript, c.Basic.PrivateNet, c.Basic.ExternalFiles, c.Basic.Authentication = "allow", true, true, true
-	h, a = hostOptions("/h", c, log), apiOptions("/h", c, log, nil)
+	h, a = hostOptions("/h", c, log), apiOptions("/h", c, log, nil, nil)
 	if !h.Install.Scripts || !h.Install.PrivateNet || !h.Install.ExternalFiles || a.Auth == nil || a.Auth.Keys != "/h/etc/mgmt" {
 		t.Error("what was permitted did not arrive")
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/vanth-io/vanth/api"
 	"github.com/vanth-io/vanth/cmd/vanth/internal/config"
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/builtin"
+	"github.com/vanth-io/vanth/host/rule"
 	"github.com/vanth-io/vanth/native"
 	"github.com/vanth-io/vanth/portable"
 	"github.com/vanth-io/vanth/store"
@@ -25,6 +27,7 @@ import (
 
 // server is everything that runs, wired.
 type server struct {
+	kept      *store.Store
 	host      *host.Host
 	api       *api.Server
 	listeners []net.Listener
@@ -50,15 +53,39 @@ func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (
 			err = errors.Join(err, s.close(clean))
 		}
 	}()
-	kept, err := store.Open(filepath.Join(home, "data", "vanth.db"))
+	if err = s.openHost(ctx, home, c, log); err != nil {
+		return nil, err
+	}
+	o := ruleOptions(home, c, log)
+	o.Host, o.Store = s.host, s.kept
+	rules, err := rule.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	s.opened("store", func(context.Context) error { return kept.Close() })
+	s.opened("rules", rules.Close)
+
+	if s.api, err = api.New(s.host, apiOptions(home, c, log, rules, func(code int) { s.stopAsked <- code })); err != nil {
+		return nil, err
+	}
+	s.opened("api", s.api.Close)
+
+	if s.listeners, err = listen(ctx, c.Basic); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openHost opens the parts below the rules and the API. Those that were opened
+// are in s, also after an error.
+func (s *server) openHost(ctx context.Context, home string, c config.Config, log *slog.Logger) (err error) {
+	if s.kept, err = store.Open(filepath.Join(home, "data", "vanth.db")); err != nil {
+		return err
+	}
+	s.opened("store", func(context.Context) error { return s.kept.Close() })
 
 	guests, err := wasm.New(ctx, wasmOptions(home, c, log))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.opened("wasm", guests.Close)
 
@@ -68,22 +95,25 @@ func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (
 	programs := portable.New(portableOptions(home, c, log))
 	s.opened("portable", programs.Close)
 
+	own := builtin.New(builtin.Options{Home: home, Log: log, ExternalFiles: c.Basic.ExternalFiles})
+	s.opened("builtin", own.Close)
+
 	o := hostOptions(home, c, log)
-	o.Store, o.Runtimes = kept, []host.Runtime{plugins, programs, guests}
+	o.Store, o.Builtin, o.Runtimes = s.kept, own, []host.Runtime{plugins, programs, guests}
 	if s.host, err = host.Open(ctx, o); err != nil {
-		return nil, err
+		return err
 	}
 	s.opened("host", s.host.Close)
+	return nil
+}
 
-	if s.api, err = api.New(s.host, apiOptions(home, c, log, func(code int) { s.stopAsked <- code })); err != nil {
-		return nil, err
+func ruleOptions(home string, c config.Config, log *slog.Logger) rule.Options {
+	return rule.Options{
+		Log: log, Drain: c.Limits.Drain,
+		Groups: func(k host.Kind, kind string) (map[string]map[string]any, error) {
+			return config.Groups(home, k.String()+"s", kind)
+		},
 	}
-	s.opened("api", s.api.Close)
-
-	if s.listeners, err = listen(ctx, c.Basic); err != nil {
-		return nil, err
-	}
-	return s, nil
 }
 
 func (s *server) opened(name string, end func(context.Context) error) {
@@ -183,7 +213,7 @@ func portableOptions(home string, c config.Config, log *slog.Logger) portable.Op
 	}
 }
 
-func apiOptions(home string, c config.Config, log *slog.Logger, stop func(code int)) api.Options {
+func apiOptions(home string, c config.Config, log *slog.Logger, rules api.Rules, stop func(code int)) api.Options {
 	o := api.Options{
 		Version:    thisBuild().Version,
 		MaxBody:    int64(c.Limits.BodyMiB) << 20,
@@ -192,7 +222,7 @@ func apiOptions(home string, c config.Config, log *slog.Logger, stop func(code i
 		AllowedHosts: c.Basic.AllowedHosts, Audit: c.Basic.AuditLog,
 		PluginHosts: cmp.Or(strings.TrimSpace(c.Basic.PluginHosts), ","), // "," names none
 		PluginKeys:  c.Basic.PluginKeys,
-		Stop:        stop, Log: log,
+		Stop:        stop, Log: log, Rules: rules,
 	}
 	if c.Basic.Authentication {
 		o.Auth = &api.Auth{Keys: filepath.Join(home, "etc", "mgmt")}
