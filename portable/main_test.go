@@ -1,6 +1,7 @@
 package portable_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,7 +46,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		left, err := living()
+		if len(left) > 0 {
+			err = fmt.Errorf("processes are left: %v", left)
+		}
+		if err = errors.Join(err, goleak.Find()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -89,11 +94,19 @@ func scale(env string, short, normal int) int {
 }
 
 // children lists the processes that this one has started and that live.
-func children(t testing.TB) (pids []int) {
+func children(t testing.TB) []int {
 	t.Helper()
+	pids, err := living()
+	if err != nil {
+		t.Skip(err)
+	}
+	return pids
+}
+
+func living() (pids []int, _ error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(stats) == 0 {
-		t.Skip("no /proc")
+		return nil, err
 	}
 	for _, path := range stats {
 		b, err := os.ReadFile(path)
@@ -107,7 +120,7 @@ func children(t testing.TB) (pids []int) {
 			pids = append(pids, pid)
 		}
 	}
-	return pids
+	return pids, nil
 }
 
 // openFiles counts the descriptors of this process.

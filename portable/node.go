@@ -22,6 +22,8 @@ type node struct {
 	// the process is gone.
 	resume func(context.Context, attachment) error
 	fade   func()
+	// room is how many messages of a source there is room for. It requires mu.
+	room func() int
 
 	done chan struct{} // closed when the node is over
 	// What the links tell: deliver a source, acked a sink.
@@ -117,15 +119,21 @@ func (n *node) attach(ctx context.Context, p *process) error {
 		n.mu.Unlock()
 		return err
 	}
+	room := 0
 	n.mu.Lock()
 	ended := n.ended
 	if ended == nil {
 		n.at, n.of, n.refused = at, p, nil
+		if n.room != nil {
+			room = n.room()
+		}
 		n.announce()
 	}
 	n.mu.Unlock()
 	if ended != nil {
 		_ = at.detach(ctx)
+	} else if source, ok := at.(sourceAttachment); ok {
+		source.credit(room)
 	}
 	return ended
 }

@@ -130,6 +130,10 @@ func (p *player) emit(n *playerNode, config map[string]any, send func([]byte) er
 		if i%100 == 0 && config["progress"] != nil {
 			note(p.dir, "sent", fmt.Sprint(i))
 		}
+		if i+1 == int(num(config["dieAfter"])) {
+			time.Sleep(20 * time.Millisecond) // the SDK's queue is written
+			os.Exit(0)
+		}
 		if every := num(config["every"]); every > 0 {
 			select {
 			case <-n.over:

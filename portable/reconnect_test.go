@@ -3,6 +3,7 @@ package portable_test
 import (
 	"bytes"
 	"encoding/binary"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func TestPluginLimit(t *testing.T) {
 // it, and nobody else.
 func TestRudePlugin(t *testing.T) {
 	o := testOptions(t)
-	o.InitTimeout = 200 * time.Millisecond
+	o.InitTimeout = 100 * time.Millisecond
 	rt := newRuntime(t, o)
 	good := newRole("go")
 	good.Name = "good"
@@ -89,4 +90,39 @@ func TestRudePlugin(t *testing.T) {
 	if st := p.status(); st.Restarts != 0 || st.State != host.StateRunning {
 		t.Errorf("another plugin was disturbed: %+v", st)
 	}
+}
+
+// TestStranger: a process that is not the plugin, an orphan of an earlier life of
+// the host for instance, dials the plugin's sockets.
+func TestStranger(t *testing.T) {
+	o := testOptions(t)
+	p := load(t, newRuntime(t, o), newRole("go"))
+	p.open(t, "rows", nil)
+	for _, name := range []string{"plugin_kit.ipc", "func_echo.ipc"} {
+		paths, _ := filepath.Glob(o.Dir + "/*/" + name)
+		if len(paths) != 1 {
+			t.Skip("processes have no /tmp of their own here")
+		}
+		s, err := dialREQ("ipc://"+paths[0], time.Minute, 0, 0)
+		if err == nil {
+			_ = s.Send([]byte("handshake"))
+			go func() { _, _ = s.Recv() }()
+		}
+		defer s.Close()
+	}
+	for i := range 20 {
+		p.want(t, float64(i), "echo", float64(i))
+	}
+	p.open2(t)
+	if st := p.status(); st.Restarts != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// open2 opens and closes another source, which takes commands.
+func (p *plugin) open2(t *testing.T) {
+	s, err := p.Source("rows", &host.Call{Rule: "r2"}, nil)
+	must(t, err)
+	must(t, s.Open(t.Context()))
+	must(t, s.Close(t.Context()))
 }

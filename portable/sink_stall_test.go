@@ -13,8 +13,9 @@ import (
 // TestSinkStalled: a plugin that does not read for a while. Writes end in time,
 // and what they took arrives, in order.
 func TestSinkStalled(t *testing.T) {
-	each(t, allSDKs, func(t *testing.T, sdk string) {
+	each(t, []string{"go", "ring"}, func(t *testing.T, sdk string) {
 		o := testOptions(t)
+		o.RecvTimeout = time.Second
 		o.SendTimeout = 300 * time.Millisecond
 		p := load(t, newRuntime(t, o), newRole(sdk))
 		s := p.openSink(t, host.Props{"file": "out", "ack": "ok", "requireAck": true})
@@ -23,7 +24,7 @@ func TestSinkStalled(t *testing.T) {
 		pad := strings.Repeat("x", 64<<10)
 		var taken []int
 		refused := 0
-		for n := 0; refused < 2 && n < 300; n++ {
+		for n := 0; refused == 0 && n < 300; n++ {
 			begun := time.Now()
 			err := write(s, map[string]any{"n": n, "pad": pad})
 			if took := time.Since(begun); took > time.Second {

@@ -221,9 +221,9 @@ func TestSinkPoison(t *testing.T) {
 		p := load(t, newRuntime(t, o), newRole(sdk))
 		s := p.openSink(t, host.Props{"ack": "ok", "requireAck": true, "dieAt": 1})
 		_ = write(s, map[string]any{"n": 1})
-		time.Sleep(1200 * time.Millisecond)
-		if n := len(notes(p.dir, "starts")); n > 8 {
-			t.Errorf("%d starts in 1.2 s", n)
+		time.Sleep(800 * time.Millisecond)
+		if n := len(notes(p.dir, "starts")); n > 6 {
+			t.Errorf("%d starts in 0.8 s", n)
 		}
 		quick(t, "status", func() error { _ = p.status(); return nil })
 	})

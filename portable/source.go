@@ -12,12 +12,15 @@ import (
 // does.
 const inboxSize = 256
 
+// spareRoom is for errors, which come without credit.
+const spareRoom = 16
+
 // source is a host.Source in a process. When the process ends, the source goes
 // on in the next one.
 type source struct {
 	*node
 	in    chan arrival
-	taken int // since the last credit
+	taken int // since the last credit; guarded by the node's mu
 }
 
 // arrival is a message or an error of a source; last when it was its end.
@@ -30,7 +33,11 @@ type arrival struct {
 var _ host.Source = (*source)(nil)
 
 func newSource(n *node) *source {
-	s := &source{node: n, in: make(chan arrival, inboxSize)}
+	s := &source{node: n, in: make(chan arrival, inboxSize+spareRoom)}
+	n.room = func() int {
+		s.taken = 0
+		return max(inboxSize-len(s.in), 0) // of the process before, something may be left
+	}
 	n.fade = func() {
 		// Told when there is room: what the plugin sent before is worth more.
 		select {
@@ -87,14 +94,15 @@ func (s *source) Next(ctx context.Context) (host.Message, error) {
 }
 
 func (s *source) take(a arrival) (host.Message, error) {
-	if s.taken++; s.taken == inboxSize/2 {
-		s.taken = 0
-		s.mu.Lock()
-		at, _ := s.at.(sourceAttachment)
-		s.mu.Unlock()
-		if at != nil {
-			at.credit(inboxSize / 2)
-		}
+	n := 0
+	s.mu.Lock()
+	at, _ := s.at.(sourceAttachment)
+	if s.taken++; s.taken >= inboxSize/2 && at != nil {
+		n, s.taken = s.taken, 0
+	}
+	s.mu.Unlock()
+	if n > 0 {
+		at.credit(n)
 	}
 	if a.last && a.err == nil {
 		a.err = io.EOF

@@ -188,7 +188,7 @@ func quick(t *testing.T, what string, do func() error) {
 	if err := do(); err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
-	if took := time.Since(begun); took > 500*time.Millisecond {
+	if took := time.Since(begun); took > 1500*time.Millisecond { // the time-outs are longer
 		t.Errorf("%s took %v", what, took)
 	}
 }
@@ -227,4 +227,46 @@ func TestSourceTwice(t *testing.T) {
 	if _, err := p.Source("rows", &host.Call{Rule: "a/../b"}, nil); !errors.Is(err, host.ErrInvalid) {
 		t.Error("a rule that names another folder: ", err)
 	}
+}
+
+// TestSourceGoesOn: the process ends, which the source tells after what was sent
+// before; then it goes on in the next one.
+func TestSourceGoesOn(t *testing.T) {
+	each(t, allSDKs, func(t *testing.T, sdk string) {
+		p := start(t, sdk)
+		s := p.open(t, "rows", host.Props{"count": 300, "dieAfter": 200})
+		time.Sleep(60 * time.Millisecond) // nobody reads while it ends
+		for round := range 2 {
+			for i := range 200 {
+				m, err := next(s)
+				if err != nil {
+					t.Fatalf("round %d, row %d: %v", round, i, err)
+				}
+				if row := m.Value.(map[string]any); num(row["n"]) != float64(i) {
+					t.Fatalf("round %d, row %d is %v", round, i, row["n"])
+				}
+			}
+			_, err := next(s)
+			if g := guestError(t, "rows", err); g.Fault != host.FaultExit {
+				t.Errorf("the end of the process: %v", err)
+			}
+		}
+	})
+}
+
+// TestUnreadSource: a source that nobody reads holds up nobody else, over a
+// restart too.
+func TestUnreadSource(t *testing.T) {
+	each(t, allSDKs, func(t *testing.T, sdk string) {
+		p := start(t, sdk)
+		p.open(t, "rows", host.Props{"count": 100_000, "errors": []any{"one"}})
+		for range 3 {
+			time.Sleep(50 * time.Millisecond) // it sends what it may
+			for i := range 5 {
+				p.want(t, float64(i), "echo", float64(i))
+			}
+			must(t, syscall.Kill(p.pid(t), syscall.SIGKILL))
+			until(t, "its successor", func() bool { return callError(p, "echo", 1.0) == nil && len(p.status().Processes) == 1 })
+		}
+	})
 }

@@ -143,7 +143,8 @@ func TestExitZero(t *testing.T) {
 
 // TestCrashLoop: the pauses grow, the status says why, calls fail at once.
 func TestCrashLoop(t *testing.T) {
-	rt := newRuntime(t, testOptions(t))
+	t.Parallel()
+	rt := looseRuntime(t)
 	var plugins []*plugin
 	for _, sdk := range allSDKs {
 		r := newRole(sdk)
@@ -302,7 +303,11 @@ func TestHangingStart(t *testing.T) {
 
 // TestFunctionMended: the connection of a function ends and its process lives.
 func TestFunctionMended(t *testing.T) {
-	rt := newRuntime(t, testOptions(t))
+	if testing.Short() {
+		t.Skip("the pause before it is mended is seconds long")
+	}
+	t.Parallel()
+	rt := looseRuntime(t)
 	var plugins []*plugin
 	var pids []int
 	for _, sdk := range wires() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/vanth-io/vanth/host"
@@ -71,8 +72,8 @@ func TestTwoHosts(t *testing.T) {
 	each(t, wires(), func(t *testing.T, sdk string) {
 		r := newRole(sdk)
 		r.Functions = []string{"token"}
-		a := load(t, portableNoCheck(t), r)
-		b := load(t, portableNoCheck(t), r)
+		a := load(t, looseRuntime(t), r)
+		b := load(t, looseRuntime(t), r)
 		av, err := a.call("token")
 		must(t, err)
 		bv, err := b.call("token")
@@ -90,9 +91,27 @@ func TestTwoHosts(t *testing.T) {
 	})
 }
 
-// portableNoCheck is a runtime beside another, whose processes are not counted.
-func portableNoCheck(t *testing.T) *portable.Runtime {
+// looseRuntime is a runtime beside others, whose processes are not counted.
+func looseRuntime(t *testing.T) *portable.Runtime {
 	rt := portable.New(testOptions(t))
 	t.Cleanup(func() { must(t, rt.Close(context.Background())) })
 	return rt
+}
+
+// TestTwoHostsShared: in everybody's /tmp the second host is told who is in its
+// way, and the first goes on.
+func TestTwoHostsShared(t *testing.T) {
+	o := testOptions(t)
+	o.SharedTmp = true
+	r := newRole("go")
+	r.Name = fmt.Sprintf("kit_%d", os.Getpid())
+	r.Functions = []string{fmt.Sprintf("echo_%d", os.Getpid())}
+	a := load(t, newRuntime(t, o), r)
+	o.Dir = t.TempDir()
+	b := portable.New(o)
+	if _, err := b.Load(t.Context(), bundle(t, r)); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a second host: %v", err)
+	}
+	must(t, b.Close(t.Context()))
+	a.want(t, 1.0, r.Functions[0], 1.0)
 }
