@@ -89,6 +89,13 @@ func newHost(b *testing.B, trusted bool) *host.Host {
 		rt.Close(ctx)
 		st.Close()
 	})
+	installGuest(b, h)
+	return h
+}
+
+// installGuest installs the guest as a user would.
+func installGuest(b *testing.B, h *host.Host) {
+	b.Helper()
 	var z bytes.Buffer
 	w := zip.NewWriter(&z)
 	for name, content := range map[string][]byte{"guest.wasm": guest, "guest.json": []byte(`{"version":"1","functions":["add","echo"]}`)} {
@@ -99,10 +106,9 @@ func newHost(b *testing.B, trusted bool) *host.Host {
 		f.Write(content)
 	}
 	w.Close()
-	if _, err := h.Install(ctx, host.Request{ID: host.ID{Class: host.ClassWASM, Name: "guest"}, Archive: &z}); err != nil {
+	if _, err := h.Install(context.Background(), host.Request{ID: host.ID{Class: host.ClassWASM, Name: "guest"}, Archive: &z}); err != nil {
 		b.Fatal(err)
 	}
-	return h
 }
 
 func handle(b *testing.B, h *host.Host, name string) *host.Handle {

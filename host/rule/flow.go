@@ -31,17 +31,50 @@ const moment = 200 * time.Millisecond
 type worker struct {
 	ctx       context.Context
 	bound     []any // of the operators, by their id
-	deliver   func(*sinkNode, parcel)
+	deliver   func(*sinkNode, item)
+	gathered  [][]item // by the sinks' places, until flush
 	sendError bool
 }
 
-// parcel is what a sink's queue holds: a row, or a barrier, which is answered when
-// the sink has everything before it.
+// item is a row on its way to a sink.
+type item struct {
+	row  map[string]any
+	meta map[string]any
+	time time.Time
+}
+
+// parcel is what a sink's queue holds: the rows of one message, or a barrier,
+// which is answered when the sink has everything before it.
 type parcel struct {
-	row     map[string]any
-	meta    map[string]any
-	time    time.Time
+	item
+	more    []item // in place of item
 	barrier chan<- error
+}
+
+// gather keeps rows for flush.
+func (w *worker) gather(s *sinkNode, i item) { w.gathered[s.place] = append(w.gathered[s.place], i) }
+
+// maxParcel is how many rows go into one parcel.
+const maxParcel = 64
+
+// flush gives what was gathered to the queues.
+func (w *worker) flush(f *flow) {
+	for place, list := range w.gathered {
+		s := f.p.sinks[place]
+		switch {
+		case len(list) == 0:
+			continue
+		case len(list) == 1:
+			f.deliver(s, parcel{item: list[0]})
+			list[0] = item{}
+			w.gathered[place] = list[:0]
+			continue
+		}
+		for from := 0; from < len(list); from += maxParcel {
+			f.deliver(s, parcel{more: list[from:min(from+maxParcel, len(list))]})
+		}
+		w.gathered[place] = nil // the sink has it
+	}
 }
 
 // tell sends the text of a fault to sinks.
@@ -50,13 +83,14 @@ func (w *worker) tell(sinks []*sinkNode, err error) {
 		return
 	}
 	for _, s := range sinks {
-		w.deliver(s, parcel{row: map[string]any{"error": err.Error()}})
+		w.deliver(s, item{row: map[string]any{"error": err.Error()}})
 	}
 }
 
-// worker makes a worker whose rows go to deliver.
-func (f *flow) worker(deliver func(*sinkNode, parcel)) *worker {
-	w := &worker{ctx: f.write, deliver: deliver, sendError: f.def.sendError()}
+// worker makes a worker that gathers its rows.
+func (f *flow) worker() *worker {
+	w := &worker{ctx: f.write, sendError: f.def.sendError(), gathered: make([][]item, len(f.p.sinks))}
+	w.deliver = w.gather
 	for _, bind := range f.p.binds {
 		w.bound = append(w.bound, bind())
 	}
@@ -202,7 +236,7 @@ const patience = 100
 // pump reads a source until it fails, ends, or ctx does.
 func (f *flow) pump(ctx context.Context, s *sourceNode, src host.Source) error {
 	// What is in hand when the rule is stopped is finished.
-	w := f.worker(f.deliver)
+	w := f.worker()
 	push, drain := f.conveyor(w, s)
 	defer drain()
 	rewinder, _ := src.(host.Rewinder)
@@ -224,6 +258,7 @@ func (f *flow) pump(ctx context.Context, s *sourceNode, src host.Source) error {
 		case err == nil:
 			bad = 0
 			s.accept(w, m, push)
+			w.flush(f)
 			dirty = true
 		case late:
 		case ctx.Err() != nil, errors.Is(err, io.EOF), errors.Is(err, host.ErrClosed):
@@ -235,6 +270,7 @@ func (f *flow) pump(ctx context.Context, s *sourceNode, src host.Source) error {
 		default:
 			s.metrics.fail(err)
 			w.tell(endsOf(s.next), err)
+			w.flush(f)
 			if bad++; bad > patience {
 				select {
 				case <-time.After(10 * time.Millisecond):
@@ -256,8 +292,14 @@ func (f *flow) pump(ctx context.Context, s *sourceNode, src host.Source) error {
 // accept decodes a message and gives its rows to push.
 func (s *sourceNode) accept(w *worker, m host.Message, push func(*query.Row)) {
 	t := s.metrics.begin()
-	rows, err := s.rows(m)
 	s.metrics.in(1)
+	if fields, ok := m.Value.(map[string]any); ok {
+		s.metrics.out(1)
+		s.metrics.end(t)
+		push(&query.Row{Fields: fields, Meta: m.Meta, Stream: s.stream, Time: m.Time})
+		return
+	}
+	rows, err := s.rows(m)
 	if err != nil {
 		s.metrics.end(t)
 		s.metrics.fail(err)
@@ -266,8 +308,10 @@ func (s *sourceNode) accept(w *worker, m host.Message, push func(*query.Row)) {
 	}
 	s.metrics.out(int64(len(rows)))
 	s.metrics.end(t)
-	for _, fields := range rows {
-		push(&query.Row{Fields: fields, Meta: m.Meta, Stream: s.stream, Time: m.Time})
+	list := make([]query.Row, len(rows)) // apart: with concurrency they are worked on at once
+	for i, fields := range rows {
+		list[i] = query.Row{Fields: fields, Meta: m.Meta, Stream: s.stream, Time: m.Time}
+		push(&list[i])
 	}
 }
 
@@ -300,9 +344,13 @@ func (f *flow) conveyor(w *worker, s *sourceNode) (push func(*query.Row), drain 
 			}
 		}, func() {}
 	}
+	type delivery struct {
+		to *sinkNode
+		item
+	}
 	type job struct {
 		row  *query.Row
-		out  []func()
+		out  []delivery
 		done chan struct{}
 	}
 	jobs, order := make(chan *job), make(chan *job, 2*n)
@@ -310,9 +358,8 @@ func (f *flow) conveyor(w *worker, s *sourceNode) (push func(*query.Row), drain 
 	for range n {
 		wg.Go(func() {
 			var j *job
-			mine := f.worker(func(to *sinkNode, p parcel) {
-				j.out = append(j.out, func() { f.deliver(to, p) })
-			})
+			mine := f.worker()
+			mine.deliver = func(to *sinkNode, i item) { j.out = append(j.out, delivery{to, i}) }
 			for j = range jobs {
 				for _, step := range s.next {
 					step.take(mine, j.row)
@@ -324,8 +371,8 @@ func (f *flow) conveyor(w *worker, s *sourceNode) (push func(*query.Row), drain 
 	wg.Go(func() {
 		for j := range order {
 			<-j.done
-			for _, deliver := range j.out {
-				deliver()
+			for _, d := range j.out {
+				f.deliver(d.to, parcel{item: d.item})
 			}
 		}
 	})

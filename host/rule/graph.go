@@ -253,6 +253,7 @@ func (b *builder) function(o *opNode, n graphNode) error {
 	field := e.Alias()
 	o.id = b.p.bind(func() any {
 		bound := e.Bind(b.p.rule, o.name, 0, b.p.run)
+		var out query.Row // no step keeps a row
 		return apply(func(ctx context.Context, row *query.Row) (*query.Row, error) {
 			v, err := bound.Eval(ctx, row)
 			if err != nil {
@@ -261,7 +262,9 @@ func (b *builder) function(o *opNode, n graphNode) error {
 			fields := make(map[string]any, len(row.Fields)+1)
 			maps.Copy(fields, row.Fields)
 			fields[field] = v
-			return &query.Row{Fields: fields, Meta: row.Meta, Stream: row.Stream, Time: row.Time}, nil
+			out = *row
+			out.Fields = fields
+			return &out, nil
 		})
 	})
 	return nil
@@ -281,7 +284,7 @@ func (b *builder) pick(o *opNode, n graphNode) error {
 			return invalid("parse pick %s: found field %v, expected a text", o.name, v)
 		}
 	}
-	sel, err := query.ParseSelect("SELECT " + strings.Join(fields, ", ") + " FROM s")
+	sel, err := query.ParseFields(fields)
 	if err != nil {
 		return invalid("parse pick %s: %v", o.name, err)
 	}
@@ -291,12 +294,15 @@ func (b *builder) pick(o *opNode, n graphNode) error {
 	}
 	o.id = b.p.bind(func() any {
 		bound := compiled.Bind(b.p.rule, o.name, 0, b.p.run)
+		var out query.Row // no step keeps a row
 		return apply(func(ctx context.Context, row *query.Row) (*query.Row, error) {
-			out, _, err := bound.Eval(ctx, row)
+			fields, _, err := bound.Eval(ctx, row)
 			if err != nil {
 				return nil, err
 			}
-			return &query.Row{Fields: out, Meta: row.Meta, Stream: row.Stream, Time: row.Time}, nil
+			out = *row
+			out.Fields = fields
+			return &out, nil
 		})
 	})
 	return nil

@@ -141,12 +141,15 @@ func (r *Rules) compileSQL(p *plan, d *definition) error {
 	o := &opNode{node: node{name: "project"}, index: 2}
 	o.id = p.bind(func() any {
 		bound := compiled.Bind(p.rule, o.title(), 0, p.run)
+		var out query.Row // no step keeps a row
 		return apply(func(ctx context.Context, row *query.Row) (*query.Row, error) {
 			fields, keep, err := bound.Eval(ctx, row)
 			if err != nil || !keep {
 				return nil, err
 			}
-			return &query.Row{Fields: fields, Meta: row.Meta, Stream: row.Stream, Time: row.Time}, nil
+			out = *row
+			out.Fields = fields
+			return &out, nil
 		})
 	})
 	p.ops = append(p.ops, o)

@@ -18,6 +18,7 @@ type sinkNode struct {
 	props host.Props
 	shape shape
 
+	place int         // in the plan
 	queue chan parcel // of the run
 	sink  host.Sink   // of the goroutine that writes
 }
@@ -29,7 +30,7 @@ type shape struct {
 }
 
 func (s *sinkNode) take(w *worker, row *query.Row) {
-	w.deliver(s, parcel{row: row.Fields, meta: row.Meta, time: row.Time})
+	w.deliver(s, item{row: row.Fields, meta: row.Meta, time: row.Time})
 }
 
 func (s *sinkNode) ends() []*sinkNode { return []*sinkNode{s} }
@@ -59,6 +60,7 @@ func (r *Rules) sink(p *plan, name, kind string, props map[string]any) (*sinkNod
 			s.shape.fields = append(s.shape.fields, field)
 		}
 	}
+	s.place = len(p.sinks)
 	p.sinks = append(p.sinks, s)
 	return s, nil
 }
@@ -117,7 +119,13 @@ func (f *flow) runSink(s *sinkNode) {
 			p.barrier <- f.flush(s)
 			continue
 		}
-		f.writeRow(s, p)
+		if p.more == nil {
+			f.writeRow(s, p.item)
+			continue
+		}
+		for _, i := range p.more {
+			f.writeRow(s, i)
+		}
 	}
 	if s.sink == nil {
 		return
@@ -143,7 +151,7 @@ func (f *flow) flush(s *sinkNode) error {
 }
 
 // writeRow writes one row. When the plugin was replaced it goes to the next one.
-func (f *flow) writeRow(s *sinkNode, p parcel) {
+func (f *flow) writeRow(s *sinkNode, p item) {
 	s.metrics.in(1)
 	m := host.Message{Value: s.shape.value(p.row), Meta: p.meta, Time: p.time}
 	t := s.metrics.begin()

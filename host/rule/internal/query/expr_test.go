@@ -255,3 +255,28 @@ func TestBool(t *testing.T) {
 		check(t, text, got, want)
 	}
 }
+
+// Rows may hold any of Go's numbers.
+func TestNumbers(t *testing.T) {
+	for _, n := range []any{
+		int(3), int8(3), int16(3), int32(3), int64(3), uint(3), uint8(3), uint16(3), uint32(3), uint64(3), float32(3), float64(3),
+	} {
+		e, err := query.CompileExpr(`n = 3 AND n + 1 = 4 AND n IN (1, 3) AND n BETWEEN 2.5 AND 3`, plugins())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ok, err := e.Bind("r", "o", 0, 0).Bool(t.Context(), &query.Row{Fields: map[string]any{"n": n}})
+		if !ok || err != nil {
+			t.Errorf("%T: %v %v", n, ok, err)
+		}
+	}
+	for _, n := range []any{nil, []any(nil), map[string]any(nil)} {
+		e, err := query.CompileExpr(`isnull(n)`, plugins())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := e.Bind("r", "o", 0, 0).Bool(t.Context(), &query.Row{Fields: map[string]any{"n": n}}); !ok || err != nil {
+			t.Errorf("%T: %v %v", n, ok, err)
+		}
+	}
+}

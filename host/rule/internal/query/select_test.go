@@ -1,9 +1,11 @@
 package query_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/vanth-io/vanth/host"
@@ -261,4 +263,31 @@ func TestCallsOnce(t *testing.T) {
 	if _, keep, err = b.Eval(t.Context(), row(t)); keep || err != nil || n != 3 {
 		t.Errorf("%v %v, %d calls", keep, err, n)
 	}
+}
+
+// One plan serves many operators at once.
+func TestConcurrent(t *testing.T) {
+	s, err := query.ParseSelect(`SELECT revert(s) AS r, regexp_matches(s, r) AS m, upper(r) AS u FROM demo WHERE r LIKE "o%" AND age IN (37, b)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Compile(plugins())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := row(t)
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			b := p.Bind("r", "o", 0, 0)
+			for range 200 {
+				out, keep, err := b.Eval(context.Background(), r)
+				if err != nil || !keep || out["u"] != "OLLEH" || out["m"] != false {
+					t.Errorf("%v %v %v", out, keep, err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
