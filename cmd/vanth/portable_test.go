@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -52,28 +51,7 @@ func main() {
 `
 
 // programTemplate is the program, built once.
-var programTemplate = sync.OnceValues(func() ([]byte, error) {
-	dir := filepath.Join(built, "program")
-	sdk, err := filepath.Abs("../../sdk/go")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	module := "module program\n\ngo 1.26.0\n\nrequire github.com/vanth-io/vanth/sdk/go v0.0.0\n\nreplace github.com/vanth-io/vanth/sdk/go => " + sdk + "\n"
-	for name, content := range map[string]string{"main.go": programSource, "go.mod": module} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			return nil, err
-		}
-	}
-	cmd := exec.Command("go", "-C", dir, "build", "-trimpath", "-ldflags=-s -w", "-o", "program", ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, said)
-	}
-	return os.ReadFile(filepath.Join(dir, "program"))
-})
+var programTemplate = sync.OnceValues(func() ([]byte, error) { return buildProgram("versioned", programSource) })
 
 // versionedProgram makes the archive of portable plugin name in version n.
 func versionedProgram(t testing.TB, name string, n int) []byte {
