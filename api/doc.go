@@ -1,5 +1,5 @@
-// Package api is the REST API: eKuiper's plugin routes to the byte, and our own
-// for calling functions, on fasthttp.
+// Package api is the REST API: eKuiper's routes for plugins, streams, rules and
+// uploads to the byte, and our own for calling functions, on fasthttp.
 //
 // # The story of a request
 //
@@ -22,6 +22,8 @@
 //   - A panic of a handler, or of plugin code below it, is the answer 500 of
 //     that request. So is the end of its goroutine where the answer can still be
 //     given; else the connection ends.
+//   - An upload has its name when all of it is on the disk, and no name leads out
+//     of its folder.
 //   - Every answer carries X-Content-Type-Options: nosniff. There are no CORS
 //     headers, and a request by which a page of another origin would change
 //     something is refused.

@@ -115,7 +115,11 @@ func (s *Server) statement(r *request) (string, error) {
 	if err := r.readBody(s.opts.MaxBody); err != nil {
 		return "", err
 	}
-	var v struct{ SQL string }
+	// The type's name is in the sentences of encoding/json, and so in eKuiper's.
+	type statementDescriptor struct {
+		SQL string `json:"sql"`
+	}
+	var v statementDescriptor
 	if err := json.NewDecoder(bytes.NewReader(r.in)).Decode(&v); err != nil {
 		return "", undefined("Invalid body: Error decoding the statement descriptor: " + err.Error())
 	}
@@ -212,7 +216,8 @@ func createRule(s *Server, r *request) error {
 // the plan of SQL lacks, and none for graphs.
 func planned(text []byte, err error) int {
 	var v struct{ SQL string }
-	lacks := errors.Is(err, host.ErrNotFound) || errors.Is(err, host.ErrUnavailable)
+	lacks := (errors.Is(err, host.ErrNotFound) || errors.Is(err, host.ErrUnavailable)) &&
+		!errors.Is(err, host.ErrInvalid) // a statement that names what is not there
 	if lacks && json.Unmarshal(text, &v) == nil && v.SQL != "" {
 		return codeExecutor
 	}

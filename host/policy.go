@@ -1,9 +1,14 @@
 package host
 
 import (
+	"context"
 	"crypto/tls"
+	"io"
+	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/vanth-io/vanth/host/internal/fetch"
 )
 
 // InstallPolicy bounds and permits what an installation may do. The comments
@@ -56,4 +61,36 @@ func (p *InstallPolicy) fill(home string) {
 	if p.Uploads == "" {
 		p.Uploads = filepath.Join(home, "data", "uploads")
 	}
+}
+
+// fetching is what the policy says of downloads.
+func (p *InstallPolicy) fetching() fetch.Policy {
+	return fetch.Policy{
+		MaxBytes: p.MaxPackage, Timeout: p.FetchTimeout, PrivateNet: p.PrivateNet,
+		ExternalFiles: p.ExternalFiles, Uploads: p.Uploads, TLS: p.TLS,
+	}
+}
+
+// Fetch writes the archive that url names to dst, as an installation would get
+// it.
+func (h *Host) Fetch(ctx context.Context, url string, dst io.Writer) error {
+	if err := fetch.Check(url); err != nil {
+		return Errorf(ErrInvalid, "%v", err)
+	}
+	f, err := os.CreateTemp(h.paths.tmp, "fetch-*.zip")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		f.Close()
+		os.Remove(f.Name())
+	}()
+	if _, err := fetch.File(ctx, h.opts.Install.fetching(), url, "", f); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, f)
+	return err
 }

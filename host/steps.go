@@ -72,10 +72,7 @@ func (in *installation) fetch(ctx context.Context) error {
 	if in.req.Archive != nil {
 		got, err = fetch.Copy(ctx, p.MaxPackage, in.req.Archive, in.req.SHA256, f)
 	} else {
-		got, err = fetch.File(ctx, fetch.Policy{
-			MaxBytes: p.MaxPackage, Timeout: p.FetchTimeout, PrivateNet: p.PrivateNet,
-			ExternalFiles: p.ExternalFiles, Uploads: p.Uploads, TLS: p.TLS,
-		}, in.req.URL, in.req.SHA256, f)
+		got, err = fetch.File(ctx, p.fetching(), in.req.URL, in.req.SHA256, f)
 	}
 	in.digest = got.SHA256
 	return err

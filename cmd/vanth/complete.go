@@ -25,6 +25,16 @@ func (g *globals) completeFunctions(cmd *cobra.Command, args []string, _ string)
 	return g.complete(cmd, args, "functions")
 }
 
+// completeRules proposes the rules that the server has.
+func (g *globals) completeRules(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return g.complete(cmd, args, "rules")
+}
+
+// completeStreams proposes the streams that the server has.
+func (g *globals) completeStreams(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return g.complete(cmd, args, "streams")
+}
+
 // complete proposes names for a first argument, when a server answers at once.
 func (g *globals) complete(cmd *cobra.Command, args []string, path ...string) ([]string, cobra.ShellCompDirective) {
 	const patience = time.Second
@@ -47,8 +57,12 @@ func (g *globals) complete(cmd *cobra.Command, args []string, path ...string) ([
 	}
 	var names []string
 	for _, o := range list {
+		said := o["name"]
+		if id, ok := o["id"]; ok { // of a rule, whose name is a title
+			said = id
+		}
 		var name string
-		if json.Unmarshal(o["name"], &name) == nil && host.CheckName(name) == nil {
+		if json.Unmarshal(said, &name) == nil && host.CheckName(name) == nil {
 			names = append(names, name)
 		}
 	}

@@ -21,25 +21,36 @@ code that tells what happened.
 // newEKuiper makes eKuiper's commands, which stand beside ours.
 func newEKuiper(g *globals) []*cobra.Command {
 	return []*cobra.Command{
-		group("create", "Create a plugin, in eKuiper's words", newCreatePlugin(g)),
-		group("show", "List plugins or functions, in eKuiper's words", newShowPlugins(g), newShowUDFs(g)),
-		group("describe", "Describe a plugin or a function, in eKuiper's words", newDescribePlugin(g), newDescribeUDF(g)),
-		group("drop", "Remove a plugin, in eKuiper's words", newDropPlugin(g)),
+		group("create", "Create a plugin, a rule or a stream, in eKuiper's words", newCreatePlugin(g), newCreateRule(g), newCreateStream(g)),
+		group("show", "List plugins, functions, rules or streams, in eKuiper's words", newShowPlugins(g), newShowUDFs(g), newShowRules(g), newShowStreams(g)),
+		group("describe", "Describe a plugin, a function, a rule or a stream, in eKuiper's words", newDescribePlugin(g), newDescribeUDF(g), newDescribeRule(g), newDescribeStream(g)),
+		group("drop", "Remove a plugin, a rule or a stream, in eKuiper's words", newDropPlugin(g), newDropRule(g), newDropStream(g)),
 		group("register", "Register the functions of a plugin, in eKuiper's words", newRegisterPlugin(g)),
+		group("start", "Start a rule, in eKuiper's words", newRunRule(g, "start", "Start a rule", "was started")),
+		group("stop", "Stop a rule, in eKuiper's words", newRunRule(g, "stop", "Stop a rule", "was stopped.")),
+		group("restart", "Stop and start a rule, in eKuiper's words", newRunRule(g, "restart", "Stop and start a rule", "was restarted.")),
+		group("validate", "Validate a rule, in eKuiper's words", newValidateRule(g)),
+		group("getstatus", "Show the state of a rule, in eKuiper's words", newRuleView(g, "status", "Show the state and counters of a rule")),
+		group("gettopo", "Show the topology of a rule, in eKuiper's words", newRuleView(g, "topo", "Show the topology of a rule")),
 	}
 }
 
 // ekuiperCommand makes one of them; what is how eKuiper begins its errors.
 func ekuiperCommand(use, short, what string, args cobra.PositionalArgs, do func(*cobra.Command, []string) error) *cobra.Command {
+	return wordCommand(use, short, args, func(cmd *cobra.Command, args []string) error {
+		return ekuiperError(what, do(cmd, args))
+	})
+}
+
+// wordCommand makes one whose errors are in eKuiper's words already.
+func wordCommand(use, short string, args cobra.PositionalArgs, do func(*cobra.Command, []string) error) *cobra.Command {
 	long := short + ".\n\n"
 	if strings.Contains(use, "TYPE") {
 		long = short + ". TYPE is " + strings.Join(pluginTypes(), ", ") + ".\n\n"
 	}
 	return &cobra.Command{
 		Use: use, Short: short, Long: long + ekuiperHelp, Args: args,
-		RunE: action(func(cmd *cobra.Command, args []string) error {
-			return ekuiperError(what, do(cmd, args))
-		}),
+		RunE:              action(do),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 }

@@ -170,6 +170,28 @@ func (o *origin) archive() (zip string, ok bool) {
 	return "", false
 }
 
+// read returns the text that check let through: rest's, or that of -f.
+func (o *origin) read(rest []string) ([]byte, error) {
+	if len(rest) > 0 {
+		return []byte(rest[0]), nil
+	}
+	text, err := os.ReadFile(o.files[0])
+	if err != nil {
+		return nil, fmt.Errorf("--file: %w", err)
+	}
+	return text, nil
+}
+
+// announce says, as eKuiper does, that something is made from a file. With what
+// follows as JSON it would not be JSON.
+func (g *globals) announce(from origin, one string) error {
+	if len(from.files) == 0 || g.output == "json" {
+		return nil
+	}
+	_, err := fmt.Fprintf(g.env.out, "Creating a new %s from file %s.\n", one, from.files[0])
+	return err
+}
+
 // definition is what is read of a plugin's JSON. Other keys are passed on.
 type definition struct {
 	File      string   `json:"file"`
@@ -182,22 +204,15 @@ type definition struct {
 // keys, as in eKuiper.
 func (g *globals) define(what string, from origin, rest []string) (definition, error) {
 	var d definition
-	var text []byte
-	if len(rest) > 0 {
-		text = []byte(rest[0])
-	} else {
-		var err error
-		if text, err = os.ReadFile(from.files[0]); err != nil {
-			return d, fmt.Errorf("--file: %w", err)
-		}
-		if bytes.HasPrefix(text, []byte("PK\x03\x04")) {
-			return d, usagef("--file: %s is an archive: send it with --zipfile", from.files[0])
-		}
-		if g.output != "json" { // which would not be JSON with a sentence before it
-			if _, err := fmt.Fprintf(g.env.out, "Creating a new plugin from file %s.\n", from.files[0]); err != nil {
-				return d, err
-			}
-		}
+	text, err := from.read(rest)
+	if err != nil {
+		return d, err
+	}
+	if len(rest) == 0 && bytes.HasPrefix(text, []byte("PK\x03\x04")) {
+		return d, usagef("--file: %s is an archive: send it with --zipfile", from.files[0])
+	}
+	if err := g.announce(from, "plugin"); err != nil {
+		return d, err
 	}
 	if len(text) == 0 {
 		return d, nil

@@ -123,3 +123,13 @@ func (g *globals) indented(body []byte) error {
 	_, err := fmt.Fprintln(g.env.out, printable(b.String()))
 	return err
 }
+
+// indentedList prints a list of objects as JSON, with or without a flag.
+func (g *globals) indentedList(body []byte) error {
+	var b bytes.Buffer
+	if err := json.Indent(&b, bytes.TrimSpace(body), "", "  "); err != nil {
+		return strange(body)
+	}
+	_, err := fmt.Fprintln(g.env.out, printable(b.String()))
+	return err
+}

@@ -292,7 +292,7 @@ func TestEKuiperUsage(t *testing.T) {
 		{"register no origin", `register|plugin|function|m`, exitUsage, "needs exactly one of JSON and -f FILE"},
 		{"register an archive", `register|plugin|function|m|-zf|DIR/p.zip`, exitUsage, "unknown shorthand flag: 'z' in -zf"},
 		{"group alone", `drop`, exitUsage, "vanth drop needs a command"},
-		{"another word", `create|rule|r`, exitUsage, `vanth create has no command "rule"`},
+		{"another word", `create|table|t`, exitUsage, `vanth create has no command "table"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWireServer(t, 500, "")
@@ -320,7 +320,11 @@ func TestEKuiperUnreachable(t *testing.T) {
 }
 
 func TestEKuiperHelp(t *testing.T) {
-	for _, args := range []string{"create plugin", "show plugins", "show udfs", "describe plugin", "describe udf", "drop plugin", "register plugin"} {
+	for _, args := range []string{
+		"create plugin", "show plugins", "show udfs", "describe plugin", "describe udf", "drop plugin", "register plugin",
+		"create rule", "create stream", "show rules", "show streams", "describe rule", "describe stream", "drop rule", "drop stream",
+		"start rule", "stop rule", "restart rule", "validate rule", "getstatus rule", "gettopo rule",
+	} {
 		code, out, _ := vanth(t, nil, append(strings.Fields(args), "--help")...)
 		if code != exitOK || !strings.Contains(out, exitHelp) {
 			t.Errorf("%s: got %d %s", args, code, out)

@@ -13,7 +13,7 @@ const (
 	exitFailed      = 1 // the server answered with an error, or the command failed
 	exitUsage       = 2 // wrong usage or configuration
 	exitUnreachable = 3 // the server cannot be reached
-	exitNotFound    = 4 // the server does not know the plugin or function
+	exitNotFound    = 4 // the server does not know the plugin, function, rule or stream
 )
 
 const exitHelp = `Exit codes:

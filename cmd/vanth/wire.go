@@ -64,7 +64,9 @@ func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (
 	}
 	s.opened("rules", rules.Close)
 
-	if s.api, err = api.New(s.host, apiOptions(home, c, log, rules, func(code int) { s.stopAsked <- code })); err != nil {
+	a := apiOptions(home, c, log, rules, func(code int) { s.stopAsked <- code })
+	a.Fetch = s.host.Fetch
+	if s.api, err = api.New(s.host, a); err != nil {
 		return nil, err
 	}
 	s.opened("api", s.api.Close)
@@ -223,6 +225,7 @@ func apiOptions(home string, c config.Config, log *slog.Logger, rules api.Rules,
 		PluginHosts: cmp.Or(strings.TrimSpace(c.Basic.PluginHosts), ","), // "," names none
 		PluginKeys:  c.Basic.PluginKeys,
 		Stop:        stop, Log: log, Rules: rules,
+		Uploads: filepath.Join(home, "data", "uploads"),
 	}
 	if c.Basic.Authentication {
 		o.Auth = &api.Auth{Keys: filepath.Join(home, "etc", "mgmt")}

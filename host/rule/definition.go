@@ -114,24 +114,35 @@ const (
 	checkpoint     = time.Second
 )
 
-// parse reads a definition. The errors are eKuiper's where it has them, and wrap
-// host.ErrInvalid.
-func parse(text []byte) (*definition, error) {
+// badDefinition is what is wrong with a definition, its statement or its
+// expressions. It wraps host.ErrInvalid beside its reason, which may be a
+// function that is missing.
+type badDefinition struct{ reason error }
+
+func (e *badDefinition) Error() string   { return "invalid rule json: " + e.reason.Error() }
+func (e *badDefinition) Unwrap() []error { return []error{host.ErrInvalid, e.reason} }
+
+// parse reads a definition; id is the one that it has if it does not say. The
+// errors are eKuiper's where it has them, and wrap host.ErrInvalid.
+func parse(text []byte, id string) (*definition, error) {
 	bad := func(format string, a ...any) (*definition, error) {
-		return nil, host.Errorf(host.ErrInvalid, format, a...)
+		return nil, &badDefinition{fmt.Errorf(format, a...)}
 	}
 	if len(text) > maxRule {
-		return bad("invalid rule json: found %d bytes, expected at most %d", len(text), maxRule)
+		return bad("found %d bytes, expected at most %d", len(text), maxRule)
 	}
 	d := &definition{text: bytes.TrimSpace(slices.Clone(text))}
 	if err := json.Unmarshal(text, d); err != nil {
-		return bad("invalid rule json: %v", err)
+		return bad("%w", err)
+	}
+	if d.ID == "" {
+		d.ID = id
 	}
 	if d.ID == "" {
 		return bad("Missing rule id.")
 	}
 	if err := host.CheckName(d.ID); err != nil {
-		return nil, err
+		return nil, &badDefinition{err}
 	}
 	switch {
 	case d.SQL != "" && d.Graph != nil:

@@ -91,7 +91,7 @@ func (b *builder) source(name string, n graphNode) (*sourceNode, error) {
 		s := b.r.streams[of]
 		b.r.mu.Unlock()
 		if s == nil {
-			return nil, invalid("fail to get stream %s, please check if stream is created", of)
+			return nil, host.Errorf(host.ErrNotFound, "fail to get stream %s, please check if stream is created", of)
 		}
 		if have := valueOr(s.Options["TYPE"], "mqtt"); have != n.NodeType {
 			return nil, invalid("source type %s does not match the stream type %s", n.NodeType, have)

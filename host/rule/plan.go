@@ -119,13 +119,13 @@ func (r *Rules) compile(d *definition, run int64) (*plan, error) {
 func (r *Rules) compileSQL(p *plan, d *definition) error {
 	sel, err := query.ParseSelect(d.SQL)
 	if err != nil {
-		return host.Errorf(host.ErrInvalid, "%v", err)
+		return &badDefinition{err}
 	}
 	r.mu.Lock()
 	s := r.streams[sel.From]
 	r.mu.Unlock()
 	if s == nil {
-		return host.Errorf(host.ErrInvalid, "fail to get stream %s, please check if stream is created", sel.From)
+		return host.Errorf(host.ErrNotFound, "fail to get stream %s, please check if stream is created", sel.From)
 	}
 	source, err := r.source(p, s.Name, s.Name, s.Options)
 	if err != nil {
@@ -134,7 +134,7 @@ func (r *Rules) compileSQL(p *plan, d *definition) error {
 	p.reads = []string{s.Name}
 	compiled, err := sel.Compile(env{r.opts.Host})
 	if err != nil {
-		return err
+		return &badDefinition{err}
 	}
 	// eKuiper counts its operators from 2, and a filter before the projection.
 	// Here both are one, which counts what comes in and what is kept.

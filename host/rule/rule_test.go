@@ -127,7 +127,7 @@ func TestRefused(t *testing.T) {
 		{`{"id":"x"}`, host.ErrInvalid, "Rule x has neither sql nor graph."},
 		{`{"id":"x","sql":"SELECT * FROM s"}`, host.ErrInvalid, "Missing rule actions."},
 		{`{"id":"taken","sql":"SELECT * FROM s","actions":[{"shelf":{}}]}`, host.ErrExists, "rule taken already exists"},
-		{`{"id":"x","sql":"SELECT * FROM none","actions":[{"shelf":{}}]}`, host.ErrInvalid, "fail to get stream none"},
+		{`{"id":"x","sql":"SELECT * FROM none","actions":[{"shelf":{}}]}`, host.ErrNotFound, "fail to get stream none"},
 		{`{"id":"x","sql":"SELECT nope(n) FROM s","actions":[{"shelf":{}}]}`, host.ErrNotFound, "nope"},
 		{`{"id":"x","sql":"SELECT * FROM s","actions":[{"nope":{}}]}`, host.ErrNotFound, "sink nope: not found"},
 		{`{"id":"x","sql":"SELECT * FROM s","actions":[{"shelf":{"dataTemplate":"{{.}}"}}]}`, host.ErrUnsupported, "dataTemplate"},

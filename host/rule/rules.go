@@ -93,7 +93,7 @@ func Open(_ context.Context, o Options) (*Rules, error) {
 	for d, err := range o.Store.Documents(kindRule) {
 		var def *definition
 		if err == nil {
-			def, err = parse(d.Body)
+			def, err = parse(d.Body, d.Name)
 		}
 		if err != nil {
 			o.Log.Error("a rule is left out", "rule", d.Name, "err", err)
@@ -146,7 +146,7 @@ func (r *Rules) finish(id string) {
 
 // Create compiles, stores and, unless it says otherwise, starts a rule.
 func (r *Rules) Create(text []byte) (id string, err error) {
-	d, err := parse(text)
+	d, err := parse(text, "")
 	if err != nil {
 		return "", err
 	}
@@ -184,12 +184,12 @@ func (r *Rules) put(d *definition) error {
 // Update puts another definition in place of a rule's, or creates it. When it
 // cannot be compiled the old one goes on.
 func (r *Rules) Update(id string, text []byte) error {
-	d, err := parse(text)
+	d, err := parse(text, id)
 	if err != nil {
 		return err
 	}
 	if d.ID != id {
-		return host.Errorf(host.ErrInvalid, "found rule id %s, expected %s, the one in the path", d.ID, id)
+		return host.Errorf(host.ErrInvalid, "RuleId is not consistent with rule id.")
 	}
 	old, err := r.begin(id)
 	if err != nil {
@@ -342,7 +342,7 @@ func (r *Rules) List() []Info {
 
 // Validate compiles a definition and returns the streams it reads.
 func (r *Rules) Validate(text []byte) (sources []string, err error) {
-	d, err := parse(text)
+	d, err := parse(text, "")
 	if err != nil {
 		return nil, err
 	}

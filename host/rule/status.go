@@ -122,7 +122,7 @@ type Topo struct {
 func (r *Rules) Topo(id string) (Topo, error) {
 	l := r.find(id)
 	if l == nil {
-		return Topo{}, host.Errorf(host.ErrNotFound, "Rule %s is not found", id)
+		return Topo{}, host.Errorf(host.ErrNotFound, "Rule %s is not found.", id)
 	}
 	p, err := r.compile(l.def, 0)
 	if err != nil {

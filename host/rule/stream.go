@@ -27,7 +27,7 @@ func (r *Rules) CreateStream(sql string) (name string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.streams[s.Name] != nil {
-		return "", host.Errorf(host.ErrExists, "create stream fails: %s already exists", s.Name)
+		return "", host.Errorf(host.ErrExists, "Create stream fails: %s already exists", s.Name)
 	}
 	return s.Name, r.putStream(s)
 }
@@ -40,14 +40,11 @@ func (r *Rules) ReplaceStream(name, sql string) error {
 		return err
 	}
 	if s.Name != name {
-		return host.Errorf(host.ErrInvalid, "the sql statement must update the %s source", name)
+		return host.Errorf(host.ErrInvalid, "Replace %s fails: the sql statement must update the %s source.", name, name)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.streams[name] == nil {
-		return host.Errorf(host.ErrNotFound, "stream %s is not found", name)
-	}
-	return r.putStream(s)
+	return r.putStream(s) // one that is not there is created, as in eKuiper
 }
 
 func (r *Rules) parseStream(sql string) (*stream, error) {
@@ -97,7 +94,7 @@ func (r *Rules) DropStream(name string, force bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.streams[name] == nil {
-		return host.Errorf(host.ErrNotFound, "Drop stream fails: %s is not found", name)
+		return host.Errorf(host.ErrNotFound, "%s is not found", name)
 	}
 	if !force {
 		for _, l := range r.rules {
