@@ -103,9 +103,6 @@ func (s *slot) startProcess(ctx context.Context) (_ *process, err error) {
 			return nil, err
 		}
 		defer func() {
-			if err != nil && ctx.Err() != nil {
-				return // a start that was given up may still look at them: the collector closes them
-			}
 			for _, f := range files {
 				f.Close()
 			}

@@ -59,6 +59,7 @@ func newProcess(s *Spawner, l *launch, proc *os.Process, pidfd int) *Process {
 		proc: proc, done: make(chan struct{}),
 	}
 	p.tree.plant(p.pid, pidfd, l)
+	l.release()
 	if l.out != nil {
 		l.in.Close()
 		p.out = newCopier(l.out, l.spec.Output)

@@ -241,17 +241,48 @@ func (s *Spawner) prepare(spec Spec) (*launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.files = append([]*os.File{null, null, null}, spec.Files...)
+	// The caller may give up, and close its files, while the thread still forks.
+	for _, f := range spec.Files {
+		own, err := duplicate(f)
+		if err != nil {
+			l.close()
+			return nil, fmt.Errorf("%s: a file to inherit: %w", spec.Name, err)
+		}
+		l.own = append(l.own, own)
+	}
+	l.files = append([]*os.File{null, null, null}, l.own...)
 	if spec.Output == nil {
 		return l, nil
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
+		l.close()
 		return nil, err
 	}
 	l.out, l.in = r, w
 	l.files[1], l.files[2] = w, w
 	return l, nil
+}
+
+// duplicate returns another descriptor of a file.
+func duplicate(f *os.File) (*os.File, error) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	var failed error
+	err = c.Control(func(old uintptr) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if fd, failed = syscall.Dup(int(old)); failed == nil {
+			syscall.CloseOnExec(fd)
+		}
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 func (s *Spawner) devNull() (*os.File, error) {

@@ -72,14 +72,24 @@ type launch struct {
 	argv0 string   // what is executed
 	argv  []string // what the program is told
 	files []*os.File
+	own   []*os.File // of files: closed when the child has them
 	out   *os.File // where the output is read, nil without
 	in    *os.File // its other end, which the child inherits
 
 	boundary // of the platform
 }
 
+// release closes what only the child needs.
+func (l *launch) release() {
+	for _, f := range l.own {
+		f.Close()
+	}
+	l.own = nil
+}
+
 // close is for a launch of which nothing came.
 func (l *launch) close() {
+	l.release()
 	if l.out != nil {
 		l.out.Close()
 		l.in.Close()
