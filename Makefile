@@ -47,11 +47,13 @@ portables: build ## the portable sample plugins as zips: build/plugins
 	@for p in mirror pysam; do $(BUILD)/vanth plugin pack $(BUILD)/plugins/$$p -o $(BUILD)/plugins/$$p.zip || exit 1; done
 
 guests: build ## the WebAssembly sample plugins as zips: build/plugins
-	@mkdir -p $(BUILD)/plugins/fibonacci $(BUILD)/plugins/geo $(BUILD)/plugins/wordcount
+	@mkdir -p $(BUILD)/plugins/fibonacci $(BUILD)/plugins/geo $(BUILD)/plugins/wordcount $(BUILD)/plugins/ticker $(BUILD)/plugins/alert
 	go run ./wasm/internal/wat/assemble plugins/wasm/fibonacci/fibonacci.wat $(BUILD)/plugins/fibonacci/fibonacci.wasm
 	cd plugins && $(GUEST) -o ../$(BUILD)/plugins/geo/geo.wasm ./wasm/geo
 	cd plugins && $(GUEST) -o ../$(BUILD)/plugins/wordcount/wordcount.wasm ./wasm/wordcount
-	@for p in fibonacci geo wordcount; do \
+	cd plugins && $(GUEST) -o ../$(BUILD)/plugins/ticker/ticker.wasm ./wasm/ticker
+	cd plugins && $(GUEST) -o ../$(BUILD)/plugins/alert/alert.wasm ./wasm/alert
+	@for p in fibonacci geo wordcount ticker alert; do \
 	  cp plugins/wasm/$$p/$$p.json $(BUILD)/plugins/$$p/ && \
 	  $(BUILD)/vanth plugin pack $(BUILD)/plugins/$$p -o $(BUILD)/plugins/$$p.zip || exit 1; done
 

@@ -23,8 +23,8 @@ type Options struct {
 	Runtimes []Runtime
 	// Store is closed by whoever opened it, after the host.
 	Store Store
-	// Builtin has the sources and sinks that every host has. A plugin's of the
-	// same name is preferred. Whoever made it closes it, after the host.
+	// Builtin has the sources and sinks that every host has. They hide a plugin's
+	// of the same name, as in eKuiper. Whoever made it closes it, after the host.
 	Builtin Module
 	// Log takes what no caller is there to hear. Default: nowhere.
 	Log *slog.Logger

@@ -21,6 +21,7 @@ func (h *Host) load(ctx context.Context, p Plugin, rec Record, st *State) (*entr
 			return nil, err
 		}
 		p.Runtime = rt.Name()
+		h.shadowed(&p)
 		e, err := newEntry(p, rec, m, st)
 		if err != nil {
 			h.abandon(ctx, m)

@@ -2,11 +2,11 @@ package host
 
 import (
 	"errors"
-	"maps"
+	"slices"
 )
 
-// Source makes a source by name, of the plugin that serves it now, or a built-in
-// one. When its plugin is replaced or removed it fails with ErrClosed; whoever
+// Source makes a source by name, the built-in one, or of the plugin that serves it
+// now. When its plugin is replaced or removed it fails with ErrClosed; whoever
 // uses it then makes another. The error is ErrNotFound when nothing has the
 // name, ErrUnavailable when its plugin does not run: [Host.Changed] tells when to
 // try again.
@@ -19,16 +19,23 @@ func (h *Host) Sink(name string, c *Call, props Props) (Sink, error) {
 	return node(h, Symbol{KindSink, name}, func(m Module) (Sink, error) { return m.Sink(name, c, props) })
 }
 
-// node has the module of a symbol make something.
+// node has the module of a symbol make something: the built-in one, as in eKuiper,
+// before any plugin's.
 func node[T any](h *Host, s Symbol, make_ func(Module) (T, error)) (T, error) {
 	var none T
-	for {
-		snap := h.reg.snapshot()
-		e := snap.nodes[s]
-		if e == nil {
-			return builtin(h, snap, s, make_)
+	if h.opts.Builtin != nil {
+		if v, err := make_(h.opts.Builtin); !errors.Is(err, ErrNotFound) {
+			return v, err
 		}
-		if e.module == nil {
+	}
+	for {
+		e := h.reg.snapshot().nodes[s]
+		switch {
+		case e == nil && s.Kind == KindSource: // eKuiper's sentences
+			return none, Errorf(ErrNotFound, "source type %s not found", s.Name)
+		case e == nil:
+			return none, Errorf(ErrNotFound, "sink %s is not defined", s.Name)
+		case e.module == nil:
 			return none, Errorf(ErrUnavailable, "%s: plugin %s does not run: %v", s, e.plugin.ID, e.plugin.Err)
 		}
 		v, err := make_(e.module)
@@ -39,31 +46,16 @@ func node[T any](h *Host, s Symbol, make_ func(Module) (T, error)) (T, error) {
 	}
 }
 
-func builtin[T any](h *Host, snap *snapshot, s Symbol, make_ func(Module) (T, error)) (T, error) {
-	var none T
-	if h.opts.Builtin != nil {
-		v, err := make_(h.opts.Builtin)
-		if !errors.Is(err, ErrNotFound) {
-			return v, err
+// shadowed warns of sources and sinks that nobody will find.
+func (h *Host) shadowed(p *Plugin) {
+	if h.opts.Builtin == nil {
+		return
+	}
+	for _, s := range p.Manifest.List() {
+		if s.Kind != KindFunction && slices.Contains(h.opts.Builtin.Symbols(), s) {
+			h.opts.Log.Warn("a symbol of a plugin is hidden by the built-in one of the same name", "plugin", p.ID.String(), "symbol", s.String())
 		}
 	}
-	names := map[string]bool{}
-	for y := range snap.nodes {
-		if y.Kind == s.Kind {
-			names[y.Name] = true
-		}
-	}
-	if h.opts.Builtin != nil {
-		for _, y := range h.opts.Builtin.Symbols() {
-			if y.Kind == s.Kind {
-				names[y.Name] = true
-			}
-		}
-	}
-	if near := nearest(s.Name, maps.Keys(names)); near != "" {
-		return none, Errorf(ErrNotFound, "%s: not found; nearest: %s", s, near)
-	}
-	return none, Errorf(ErrNotFound, "%s: not found", s)
 }
 
 // Changed is closed at the next change of what is installed. Ask for it before

@@ -66,6 +66,9 @@ func run(vanth, plugins, citiesFile string) (err error) {
 	if err := programs(h, plugins); err != nil {
 		return err
 	}
+	if err := flow(h, home, plugins); err != nil {
+		return err
+	}
 	say("kill -9 the host, and start it again on the same home")
 	h.kill()
 	if h, err = start(vanth, home); err != nil {

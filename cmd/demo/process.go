@@ -21,7 +21,8 @@ type hostProcess struct {
 func start(vanth, home string) (*hostProcess, error) {
 	began := time.Now()
 	h := &hostProcess{cmd: exec.Command(vanth, "serve", "--home", home, "--listen", "127.0.0.1:0"), ended: make(chan struct{})}
-	h.cmd.Env = append(os.Environ(), "KUIPER__PORTABLE__PYTHONBIN=python3")
+	h.cmd.Env = append(os.Environ(), "KUIPER__PORTABLE__PYTHONBIN=python3",
+		"KUIPER__WASM__GRANTS=[state, clock, random, http]", "KUIPER__WASM__HTTP=[hooks.example.org]")
 	stderr, err := h.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -97,7 +98,10 @@ func (s *server) openHost(ctx context.Context, home string, c config.Config, log
 	programs := portable.New(portableOptions(home, c, log))
 	s.opened("portable", programs.Close)
 
-	own := builtin.New(builtin.Options{Home: home, Log: log, ExternalFiles: c.Basic.ExternalFiles})
+	own := builtin.New(builtin.Options{
+		Home: home, Log: log, ExternalFiles: c.Basic.ExternalFiles,
+		PushAddr: net.JoinHostPort(c.Source.PushIP, strconv.Itoa(c.Source.PushPort)), PushCert: c.Source.PushCert, PushKey: c.Source.PushKey,
+	})
 	s.opened("builtin", own.Close)
 
 	o := hostOptions(home, c, log)
@@ -187,6 +191,7 @@ func wasmOptions(home string, c config.Config, log *slog.Logger) wasm.Options {
 		CacheDir:    filepath.Join(home, "data", "cache", "wasm"),
 		CallTimeout: c.WASM.CallTimeout, StartTimeout: c.WASM.StartTimeout, MemoryMiB: c.WASM.MemoryMiB,
 		PoolMin: c.WASM.PoolMin, PoolMax: c.WASM.PoolMax, PoolIdle: c.WASM.PoolIdle, PoolWait: c.WASM.PoolWait,
+		HTTP:   wasm.HTTP{Allow: c.WASM.HTTP, Timeout: c.WASM.HTTPTimeout, MaxBytes: c.WASM.HTTPMaxKiB << 10},
 		Engine: c.WASM.Engine, Grants: c.WASM.Grants, Trusted: c.WASM.Trusted, Log: log,
 	}
 }

@@ -129,7 +129,7 @@ func TestRefused(t *testing.T) {
 		{`{"id":"taken","sql":"SELECT * FROM s","actions":[{"shelf":{}}]}`, host.ErrExists, "rule taken already exists"},
 		{`{"id":"x","sql":"SELECT * FROM none","actions":[{"shelf":{}}]}`, host.ErrNotFound, "fail to get stream none"},
 		{`{"id":"x","sql":"SELECT nope(n) FROM s","actions":[{"shelf":{}}]}`, host.ErrNotFound, "nope"},
-		{`{"id":"x","sql":"SELECT * FROM s","actions":[{"nope":{}}]}`, host.ErrNotFound, "sink nope: not found"},
+		{`{"id":"x","sql":"SELECT * FROM s","actions":[{"nope":{}}]}`, host.ErrNotFound, "sink nope is not defined"},
 		{`{"id":"x","sql":"SELECT * FROM s","actions":[{"shelf":{"dataTemplate":"{{.}}"}}]}`, host.ErrUnsupported, "dataTemplate"},
 		{`{"id":"x","sql":"SELECT count(*) FROM s GROUP BY TUMBLINGWINDOW(ss, 10)","actions":[{"shelf":{}}]}`, host.ErrInvalid, ""},
 		{`{"id":"x","sql":"SELECT * FROM s","actions":[{"shelf":{}}],"options":{"qos":2}}`, host.ErrInvalid, "options.qos: found 2, expected 0 to 1"},

@@ -362,12 +362,12 @@ func (r *Rules) try(d *definition) (*plan, error) {
 	}
 	for _, s := range p.sources {
 		if _, err := r.opts.Host.Source(s.kind, s.call, s.props); err != nil {
-			return nil, fmt.Errorf("source %s: %w", s.name, err)
+			return nil, err
 		}
 	}
 	for _, s := range p.sinks {
 		if _, err := r.opts.Host.Sink(s.kind, s.call, s.props); err != nil {
-			return nil, fmt.Errorf("sink %s: %w", s.name, err)
+			return nil, err
 		}
 	}
 	return p, nil

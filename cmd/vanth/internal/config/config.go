@@ -10,6 +10,7 @@ import (
 type Config struct {
 	Basic    Basic
 	WASM     WASM
+	Source   Source
 	Portable Portable
 	Native   Native
 	Limits   Limits
@@ -51,7 +52,18 @@ type WASM struct {
 	PoolWait     time.Duration
 	Engine       string // auto, compiler, interpreter
 	Grants       []string
+	HTTP         []string // what a plugin that is granted http may reach
+	HTTPTimeout  time.Duration
+	HTTPMaxKiB   int
 	Trusted      []string
+}
+
+// Source is the section source.
+type Source struct {
+	PushIP   string // where httppush sources listen
+	PushPort int
+	PushCert string // both or none
+	PushKey  string
 }
 
 // Portable is the section portable.
@@ -97,7 +109,9 @@ func Default() Config {
 			CallTimeout: time.Second, StartTimeout: 10 * time.Second, MemoryMiB: 16,
 			PoolMin: 1, PoolIdle: time.Minute, PoolWait: 100 * time.Millisecond,
 			Engine: "auto", Grants: []string{"state", "clock", "random"}, Trusted: []string{},
+			HTTP: []string{}, HTTPTimeout: 10 * time.Second, HTTPMaxKiB: 1024,
 		},
+		Source: Source{PushIP: "127.0.0.1", PushPort: 10081},
 		Portable: Portable{
 			Python: "python", InitTimeout: time.Minute, SendTimeout: 5 * time.Second, RecvTimeout: 5 * time.Second,
 			Grace: time.Second, Lane: "auto", Tmp: "auto", Env: []string{}, MaxInstances: 16,

@@ -50,6 +50,9 @@ func keys() []key {
 		duration("wasm.poolWait", tiny, year, func(c *Config) *time.Duration { return &c.WASM.PoolWait }),
 		choice("wasm.engine", []string{"auto", "compiler", "interpreter"}, func(c *Config) *string { return &c.WASM.Engine }),
 		words("wasm.grants", grantShape, func(c *Config) *[]string { return &c.WASM.Grants }),
+		words("wasm.http", patternShape, func(c *Config) *[]string { return &c.WASM.HTTP }),
+		duration("wasm.httpTimeout", tiny, year, func(c *Config) *time.Duration { return &c.WASM.HTTPTimeout }),
+		integer("wasm.httpMaxKiB", 1, 32<<10, func(c *Config) *int { return &c.WASM.HTTPMaxKiB }),
 		words("wasm.trusted", pluginShape, func(c *Config) *[]string { return &c.WASM.Trusted }),
 
 		text("portable.pythonBin", anyShape, func(c *Config) *string { return &c.Portable.Python }),
@@ -61,6 +64,11 @@ func keys() []key {
 		choice("portable.tmp", []string{"auto", "shared"}, func(c *Config) *string { return &c.Portable.Tmp }),
 		words("portable.env", variableShape, func(c *Config) *[]string { return &c.Portable.Env }),
 		integer("portable.maxInstances", 1, 1000, func(c *Config) *int { return &c.Portable.MaxInstances }),
+
+		text("source.httpServerIp", addressShape, func(c *Config) *string { return &c.Source.PushIP }),
+		integer("source.httpServerPort", 1, 65535, func(c *Config) *int { return &c.Source.PushPort }),
+		text("source.httpServerTls.certfile", anyShape, func(c *Config) *string { return &c.Source.PushCert }),
+		text("source.httpServerTls.keyfile", anyShape, func(c *Config) *string { return &c.Source.PushKey }),
 
 		choice("native.isolation", []string{"none", "process"}, func(c *Config) *string { return &c.Native.Isolation }),
 
@@ -79,7 +87,7 @@ func keys() []key {
 // lower case.
 func foreign() []string {
 	return []string{
-		"rule", "sink", "source", "store", "opentelemetry", "hot", "connection",
+		"rule", "sink", "store", "opentelemetry", "hot", "connection",
 		"basic.consolelog", "basic.filelog", "basic.logdisabletimestamp",
 		"basic.syslog", "basic.rotatetime", "basic.maxage", "basic.rotatesize", "basic.rotatecount",
 		"basic.ip", "basic.port", "basic.timezone", "basic.prometheus", "basic.prometheusport",

@@ -53,8 +53,14 @@ func minisignShape() shape {
 }
 
 func grantShape() shape {
-	known := []string{"state", "clock", "random"}
+	known := []string{"state", "clock", "random", "http"}
 	return shape{"some of " + strings.Join(known, ", "), func(s string) bool { return slices.Contains(known, s) }}
+}
+
+func patternShape() shape {
+	return shape{"HOST or HOST:PORT, where HOST may be *.DOMAIN or *, and PORT may be *", func(s string) bool {
+		return s != "" && !strings.ContainsAny(s, " /")
+	}}
 }
 
 func pluginShape() shape {
