@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -108,24 +107,8 @@ func flowZip(t *testing.T, version string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for file, content := range map[string][]byte{
-		"flow": code, "sources/numbers.yaml": []byte("default:\n  pause: 2\next:\n  pause: 1\n"),
-		"flow.json": fmt.Appendf(nil, `{"name":"flow","version":%q,"language":"go","executable":"flow","sources":["numbers"],"functions":["double"],"sinks":["printer"]}`, version),
-	} {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: file, Method: zip.Store})
-		if err == nil {
-			_, err = w.Write(content)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return zipOf(t, "flow", string(code), "sources/numbers.yaml", "default:\n  pause: 2\next:\n  pause: 1\n",
+		"flow.json", fmt.Sprintf(`{"name":"flow","version":%q,"language":"go","executable":"flow","sources":["numbers"],"functions":["double"],"sinks":["printer"]}`, version))
 }
 
 // TestRuleOfPortables is what eKuiper's own black-box test of portable plugins

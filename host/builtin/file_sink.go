@@ -40,6 +40,7 @@ type fileSink struct {
 	began   time.Time
 	columns []string
 	buf     []byte
+	fresh   bool // its name is not on the disk yet
 }
 
 func newFileSink(l *life, p *reader) host.Sink {
@@ -103,6 +104,7 @@ func (s *fileSink) begin(appends bool) error {
 	info, err := f.Stat()
 	if err == nil {
 		s.file, s.end, s.rows, s.began, s.columns = f, info.Size(), 0, time.Now(), s.fields
+		s.fresh = s.end == 0
 		err = s.resume()
 	}
 	if err != nil {
@@ -302,12 +304,21 @@ func (s *fileSink) Flush(context.Context) error {
 		return err
 	}
 	defer s.leave()
+	return s.sync()
+}
+
+func (s *fileSink) sync() error {
 	if s.file == nil {
 		return nil
 	}
-	if err := s.file.Sync(); err != nil {
+	err := s.file.Sync()
+	if err == nil && s.fresh {
+		err = s.place.sync()
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, s.place.failed(err))
 	}
+	s.fresh = false
 	return nil
 }
 
@@ -316,13 +327,10 @@ func (s *fileSink) Close(ctx context.Context) error {
 	return s.close(ctx, func(context.Context) error {
 		defer s.place.leave()
 		defer s.owner.release(s.place.path, s.life)
-		if s.file == nil {
-			return nil
+		err := s.sync()
+		if s.file != nil {
+			s.file.Close()
 		}
-		defer s.file.Close()
-		if err := s.file.Sync(); err != nil {
-			return fmt.Errorf("%s: %w", s.name, s.place.failed(err))
-		}
-		return nil
+		return err
 	})
 }

@@ -41,8 +41,8 @@ type fileSource struct {
 	at     int64     // behind the last row that was returned
 	any    bool      // a row was returned
 	left   time.Time // when another file was seen at the path; zero while it is this one
-	head   fingerprint
-	notice error // what Next has to say first
+	lines  *lines    // of rows; nil for JSON
+	notice error     // what Next has to say first
 }
 
 // fingerprint tells a file from another that got its inode, or its place.
@@ -119,7 +119,7 @@ func (s *fileSource) begin(f *os.File, at int64) error {
 		s.file.Close()
 	}
 	s.file, s.rows, s.at = f, rows, at
-	s.began, s.left, s.head = time.Now(), time.Time{}, fingerprint{}
+	s.began, s.left = time.Now(), time.Time{}
 	return nil
 }
 
@@ -129,13 +129,18 @@ func (s *fileSource) records(f *os.File, at int64) (records, error) {
 		if err != nil {
 			return nil, s.place.failed(err)
 		}
+		s.lines = nil
 		d, err := newDocument(f, at, info.Size())
 		if err != nil {
 			return nil, host.Errorf(host.ErrInvalid, "%s: %v", s.place.path, err)
 		}
 		return d, nil
 	}
-	l := &lines{f: f, pos: at}
+	l, err := newLines(f, at, s.follow)
+	if err != nil {
+		return nil, s.place.failed(err)
+	}
+	s.lines = l
 	if at == 0 {
 		l.skip = s.skip
 	}
@@ -218,49 +223,54 @@ func (s *fileSource) again(ctx context.Context) error {
 	return nil
 }
 
-// look finds out why a file that is followed has no more rows, and waits.
+// look finds out why a file that is followed has no more rows, and returns when
+// it is worth reading again. What was added is read only when the file still
+// begins as it did: it may have been truncated and grown since.
 func (s *fileSource) look(ctx context.Context) error {
-	mine, err := s.file.Stat()
-	if err != nil {
-		return s.place.failed(err)
-	}
-	there, err := s.place.stat()
-	switch {
-	case err != nil || !os.SameFile(mine, there):
-		if s.left.IsZero() {
-			s.left = time.Now()
-		}
-	case mine.Size() < s.rows.seen() || !s.same(s.file, s.head):
-		s.owner.opts.Log.Warn("a file that is followed was truncated: reading it from its beginning", "file", s.place.path, "rule", s.rule())
-		f, err := s.place.open(os.O_RDONLY)
+	for {
+		mine, err := s.file.Stat()
 		if err != nil {
-			return s.wait(ctx, poll)
+			return s.place.failed(err)
 		}
-		return s.begin(f, 0)
-	case mine.Size() > s.rows.seen():
-		s.mark()
-		return nil
-	default:
+		there, err := s.place.stat()
+		switch {
+		case err != nil || !os.SameFile(mine, there):
+			if s.left.IsZero() {
+				s.left = time.Now()
+			}
+			return s.wait(ctx, poll)
+		case mine.Size() < s.rows.seen() || !s.lines.intact():
+			s.owner.opts.Log.Warn("a file that is followed was truncated: reading it from its beginning", "file", s.place.path, "rule", s.rule())
+			if f, err := s.place.open(os.O_RDONLY); err == nil {
+				return s.begin(f, 0)
+			}
+		case mine.Size() > s.rows.seen():
+			return nil
+		}
 		s.left = time.Time{}
+		if err := s.wait(ctx, poll); err != nil {
+			return err
+		}
 	}
-	s.mark()
-	return s.wait(ctx, poll)
 }
 
-// headBytes are how much of a file its fingerprint covers.
-const headBytes = 256
-
-// mark takes the fingerprint of what was read.
-func (s *fileSource) mark() {
+// head is the fingerprint of the file as it was read.
+func (s *fileSource) head() (fingerprint, error) {
+	info, err := s.file.Stat()
+	if err != nil {
+		return fingerprint{}, s.place.failed(err)
+	}
+	if s.lines != nil {
+		return fingerprint{inode(info), int64(len(s.lines.first)), sum(s.lines.first)}, nil
+	}
 	n := min(headBytes, s.at)
-	if s.head.inode != "" && s.head.bytes == n {
-		return
-	}
-	if info, err := s.file.Stat(); err == nil {
-		if sum, ok := sumHead(s.file, n); ok {
-			s.head = fingerprint{inode(info), n, sum}
-		}
-	}
+	text, _ := sumHead(s.file, n)
+	return fingerprint{inode(info), n, text}, nil
+}
+
+func sum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
 }
 
 func sumHead(f *os.File, n int64) (string, bool) {
@@ -268,14 +278,7 @@ func sumHead(f *os.File, n int64) (string, bool) {
 	if _, err := f.ReadAt(b, 0); err != nil && (n > 0 || !errors.Is(err, io.EOF)) {
 		return "", false
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:8]), true
-}
-
-// same reports whether a file begins as the fingerprint says.
-func (s *fileSource) same(f *os.File, h fingerprint) bool {
-	sum, ok := sumHead(f, h.bytes)
-	return h.sum == "" || ok && sum == h.sum
+	return sum(b), true
 }
 
 // Offset implements host.Rewinder.
@@ -287,10 +290,11 @@ func (s *fileSource) Offset() (any, error) {
 	if !s.any {
 		return nil, nil
 	}
-	s.mark()
-	return map[string]any{
-		"file": s.place.path, "inode": s.head.inode, "head": s.head.bytes, "sum": s.head.sum, "position": s.at,
-	}, nil
+	h, err := s.head()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"file": s.place.path, "inode": h.inode, "head": h.bytes, "sum": h.sum, "position": s.at}, nil
 }
 
 // Rewind implements host.Rewinder. A file that was rotated meanwhile is looked
@@ -310,7 +314,7 @@ func (s *fileSource) Rewind(offset any) error {
 		return host.Errorf(host.ErrInvalid, "%s: offset: found %v, expected one that Offset gave", s.name, offset)
 	}
 	h := fingerprint{ino, int64(bytes), sum}
-	if !s.isAt(s.file, h, int64(at)) {
+	if !isAt(s.file, h, int64(at)) {
 		f := s.rotated(h, int64(at))
 		if f == nil {
 			s.notice = host.Errorf(host.ErrNotFound, "%s: %s: the file that was read up to byte %.0f is gone: reading the one that is there from its beginning", s.name, s.place.path, at)
@@ -326,9 +330,13 @@ func (s *fileSource) Rewind(offset any) error {
 }
 
 // isAt reports whether a file is the one that was read up to a position.
-func (s *fileSource) isAt(f *os.File, h fingerprint, at int64) bool {
+func isAt(f *os.File, h fingerprint, at int64) bool {
 	info, err := f.Stat()
-	return err == nil && inode(info) == h.inode && info.Size() >= at && s.same(f, h)
+	if err != nil || inode(info) != h.inode || info.Size() < at {
+		return false
+	}
+	text, ok := sumHead(f, h.bytes)
+	return ok && text == h.sum
 }
 
 // rotated finds a file that was followed under its new name.
@@ -346,7 +354,7 @@ func (s *fileSource) rotated(h fingerprint, at int64) *os.File {
 		if err != nil {
 			continue
 		}
-		if s.isAt(f, h, at) {
+		if isAt(f, h, at) {
 			return f
 		}
 		f.Close()

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/url"
 	"strings"
@@ -328,12 +329,13 @@ func (p *patient) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// backoff is how long to wait before the next of several tries.
+// backoff is how long to wait before the next of several tries: longer each time,
+// and not the same for all who lost one broker.
 type backoff struct{ d time.Duration }
 
 func (b *backoff) next() time.Duration {
 	b.d = min(max(2*b.d, 200*time.Millisecond), 30*time.Second)
-	return b.d
+	return b.d/2 + mathrand.N(b.d/2)
 }
 
 // redial connects again until it succeeds or owner ends. It tells report what

@@ -3,6 +3,7 @@ package builtin
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,8 +28,8 @@ type mqttSource struct {
 	current  atomic.Pointer[session]
 	done     chan struct{} // closed when run has returned
 
-	mu       sync.Mutex // guards released
-	released map[uint16]bool
+	mu       sync.Mutex      // guards released
+	released map[uint16]bool // QoS 2: taken, while the broker may send it again
 }
 
 // arrival is a message that waits to be taken.
@@ -117,7 +118,9 @@ func (s *mqttSource) listen(c *session, ready chan<- error) error {
 	wg.Go(func() { c.keep(s.over) })
 	defer wg.Wait()
 	ask := packets.NewControlPacket(packets.Subscribe).(*packets.SubscribePacket)
-	ask.MessageID, ask.Topics, ask.Qoss = 1, []string{s.topic}, []byte{s.link.qos}
+	// Some brokers take an id that they use themselves for one of ours: the last is
+	// the least likely.
+	ask.MessageID, ask.Topics, ask.Qoss = math.MaxUint16, []string{s.topic}, []byte{s.link.qos}
 	c.post(s.over, ask)
 	for {
 		p, large, err := c.read()

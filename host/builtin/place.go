@@ -114,21 +114,32 @@ func (p *place) rename(to *place) error {
 	return p.root.Rename(p.name, to.name)
 }
 
+func (p *place) folder() (*os.File, error) {
+	if p.root == nil {
+		return os.Open(filepath.Dir(p.path))
+	}
+	return p.root.Open(filepath.Dir(p.name))
+}
+
 // siblings are the names in the folder of the file.
 func (p *place) siblings() []string {
-	var d *os.File
-	var err error
-	if p.root == nil {
-		d, err = os.Open(filepath.Dir(p.path))
-	} else {
-		d, err = p.root.Open(filepath.Dir(p.name))
-	}
+	d, err := p.folder()
 	if err != nil {
 		return nil
 	}
 	defer d.Close()
 	names, _ := d.Readdirnames(10_000)
 	return names
+}
+
+// sync makes the name of the file survive a power cut.
+func (p *place) sync() error {
+	d, err := p.folder()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }
 
 // failed words an error with the path that the user knows.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -68,73 +69,81 @@ func (s *push) Close(ctx context.Context) error {
 	return s.close(ctx, func(ctx context.Context) error { return s.owner.push.remove(ctx, s) })
 }
 
-// listener is the HTTP server that all httppush sources share. It runs while
-// there is one.
+// listener is where all httppush sources are found. Its server runs while there
+// is one.
 type listener struct {
 	mu      sync.Mutex // guards what follows
 	sources []*push
-	socket  net.Listener
-	server  *http.Server
-	serving *sync.WaitGroup
-	budget  *budget // of all bodies
+	now     *pushServer // nil when there is no source
+}
+
+// pushServer is one run of the HTTP server.
+type pushServer struct {
+	listener *listener
+	socket   net.Listener
+	http     http.Server
+	budget   *budget        // of all bodies
+	busy     sync.WaitGroup // Serve, and the requests; grows with mu only, while this is the one now
 }
 
 func (h *listener) add(ctx context.Context, s *push) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.server == nil {
-		if err := h.start(ctx, s.owner.opts); err != nil {
+	if h.now == nil {
+		g, err := h.start(ctx, s.owner.opts)
+		if err != nil {
 			return err
 		}
+		h.now = g
 	}
 	h.sources = append(h.sources, s)
 	return nil
 }
 
-func (h *listener) start(ctx context.Context, o Options) error {
+func (h *listener) start(ctx context.Context, o Options) (*pushServer, error) {
 	var c net.ListenConfig
 	socket, err := c.Listen(ctx, "tcp", o.PushAddr)
 	if err != nil {
-		return unavailable("listen on %s: %w (source.httpServerIp and httpServerPort)", o.PushAddr, err)
+		return nil, unavailable("listen on %s: %w (source.httpServerIp and httpServerPort)", o.PushAddr, err)
 	}
-	h.budget = newBudget(2 * maxBytes)
-	server := &http.Server{
-		Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+	g := &pushServer{listener: h, socket: socket, budget: newBudget(2 * maxBytes)}
+	g.http = http.Server{
+		Handler: g, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
-	h.socket, h.server, h.serving = socket, server, &sync.WaitGroup{}
-	h.serving.Go(func() {
+	g.busy.Go(func() {
 		var err error
 		if o.PushCert != "" && o.PushKey != "" {
-			err = server.ServeTLS(socket, o.PushCert, o.PushKey)
+			err = g.http.ServeTLS(socket, o.PushCert, o.PushKey)
 		} else {
-			err = server.Serve(socket)
+			err = g.http.Serve(socket)
 		}
 		if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			o.Log.Error("httppush does not listen any more", "address", o.PushAddr, "err", err)
 		}
 	})
-	return nil
+	return g, nil
 }
 
 // remove ends the server with its last source.
 func (h *listener) remove(ctx context.Context, s *push) error {
 	h.mu.Lock()
-	h.sources = slices.DeleteFunc(slices.Clone(h.sources), func(x *push) bool { return x == s })
-	server, serving := h.server, h.serving
-	if len(h.sources) > 0 || server == nil {
+	h.sources = slices.DeleteFunc(h.sources, func(x *push) bool { return x == s })
+	g := h.now
+	if len(h.sources) > 0 || g == nil {
 		h.mu.Unlock()
 		return nil
 	}
-	h.socket.Close() // the address is free for the next source
-	h.server = nil
+	g.socket.Close() // the address is free for the next source
+	h.now = nil
 	h.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if server.Shutdown(ctx) != nil {
-		server.Close() // clients that are slow
+	if g.http.Shutdown(ctx) != nil {
+		_ = g.http.Close() // clients that are slow
 	}
-	serving.Wait()
+	g.busy.Wait()
 	return nil
 }
 
@@ -142,16 +151,22 @@ func (h *listener) remove(ctx context.Context, s *push) error {
 func (h *listener) addr() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.server == nil {
+	if h.now == nil {
 		return ""
 	}
-	return h.socket.Addr().String()
+	return h.now.socket.Addr().String()
 }
 
-// readers are the sources of a path; allow is the method they take.
-func (h *listener) readers(path, method string) (list []*push, allow string) {
+// enter counts a request and finds its sources; allow is the method that the path
+// takes. It reports false when the server ends.
+func (g *pushServer) enter(path, method string) (list []*push, allow string, ok bool) {
+	h := g.listener
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.now != g {
+		return nil, "", false
+	}
+	g.busy.Add(1)
 	for _, s := range h.sources {
 		if s.path == path {
 			if allow = s.method; allow == method {
@@ -159,22 +174,28 @@ func (h *listener) readers(path, method string) (list []*push, allow string) {
 			}
 		}
 	}
-	return list, allow
+	return list, allow, true
 }
 
-func (h *listener) serve(w http.ResponseWriter, q *http.Request) {
-	list, allow := h.readers(q.URL.Path, q.Method)
+// ServeHTTP implements http.Handler.
+func (g *pushServer) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	list, allow, ok := g.enter(q.URL.Path, q.Method)
+	if !ok {
+		http.Error(w, "no stream reads any more", http.StatusServiceUnavailable)
+		return
+	}
+	defer g.busy.Done()
 	switch {
 	case allow == "":
-		http.Error(w, "no stream reads "+q.URL.Path, http.StatusNotFound)
+		http.Error(w, "no stream reads this path", http.StatusNotFound)
 		return
 	case len(list) == 0:
 		w.Header().Set("Allow", allow)
 		http.Error(w, "expected "+allow, http.StatusMethodNotAllowed)
 		return
 	}
-	body, held, code := h.body(w, q, list[0].timeout)
-	defer h.budget.give(held)
+	body, held, code := g.body(w, q, list[0].timeout)
+	defer g.budget.give(held)
 	if code == 0 {
 		ctx, cancel := context.WithTimeout(q.Context(), list[0].timeout)
 		defer cancel()
@@ -191,7 +212,7 @@ func (h *listener) serve(w http.ResponseWriter, q *http.Request) {
 }
 
 // body reads a request; it holds the returned number of bytes of the budget.
-func (h *listener) body(w http.ResponseWriter, q *http.Request, patience time.Duration) (body []byte, held int64, code int) {
+func (g *pushServer) body(w http.ResponseWriter, q *http.Request, patience time.Duration) (body []byte, held int64, code int) {
 	in := http.MaxBytesReader(w, q.Body, maxBytes)
 	for {
 		if len(body) == cap(body) {
@@ -200,7 +221,7 @@ func (h *listener) body(w http.ResponseWriter, q *http.Request, patience time.Du
 				more = min(more, max(n+1-int64(len(body)), 512))
 			}
 			ctx, cancel := context.WithTimeout(q.Context(), patience)
-			ok := h.budget.take(ctx, more)
+			ok := g.budget.take(ctx, more)
 			if cancel(); !ok {
 				return nil, held, http.StatusServiceUnavailable
 			}

@@ -40,6 +40,31 @@ type lines struct {
 	scanned int   // how much of buf has no line feed
 	skip    int64 // lines to ignore
 	tooLong bool  // the rest of the line is being dropped
+	follow  bool  // the file may change while it is read
+	first   []byte
+}
+
+// byteOrderMark is what some systems put in front of UTF-8.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// headBytes are how much of the beginning of a file tells it from another.
+const headBytes = 256
+
+// newLines reads from pos.
+func newLines(f io.ReaderAt, pos int64, follow bool) (*lines, error) {
+	l := &lines{f: f, pos: pos, follow: follow, first: make([]byte, min(pos, headBytes))}
+	_, err := f.ReadAt(l.first, 0)
+	if len(l.first) == 0 || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return l, err
+}
+
+// intact reports whether the file still begins as it did when it was read.
+func (l *lines) intact() bool {
+	now := make([]byte, len(l.first))
+	n, _ := l.f.ReadAt(now, 0)
+	return bytes.Equal(now[:n], l.first)
 }
 
 func (l *lines) position() int64 { return l.pos }
@@ -96,8 +121,11 @@ func (l *lines) cut(final bool) ([]byte, error) {
 
 func (l *lines) advance(end, next int) ([]byte, error) {
 	line := bytes.TrimSuffix(l.buf[:end], []byte("\r"))
+	if l.pos == 0 {
+		line = bytes.TrimPrefix(line, []byte(byteOrderMark))
+	}
 	l.buf, l.pos, l.scanned = l.buf[next:], l.pos+int64(next), 0
-	if l.tooLong {
+	if l.tooLong || end > maxBytes {
 		l.tooLong = false
 		return nil, host.Errorf(host.ErrInvalid, "the line that ends at byte %d is larger than %d bytes, and was left out", l.pos, maxBytes)
 	}
@@ -111,8 +139,15 @@ func (l *lines) fill() (int, error) {
 		copy(grown, l.buf)
 		l.buf = grown
 	}
-	n, err := l.f.ReadAt(l.buf[len(l.buf):cap(l.buf)], l.seen())
-	l.buf = l.buf[:len(l.buf)+n]
+	if l.follow && !l.intact() {
+		return 0, io.EOF
+	}
+	at, end := l.seen(), len(l.buf)
+	n, err := l.f.ReadAt(l.buf[end:cap(l.buf)], at)
+	l.buf = l.buf[:end+n]
+	if at == int64(len(l.first)) {
+		l.first = append(l.first, l.buf[end:end+min(n, headBytes-len(l.first))]...)
+	}
 	return n, err
 }
 
@@ -231,19 +266,45 @@ type document struct {
 	end  int64
 	list bool
 	over bool
+	// Where reading begins behind an element: what is wrong there, and that another
+	// must follow.
+	bad   error
+	comma bool
+	in    *allowance
+}
+
+// allowance bounds what is read for one value.
+type allowance struct {
+	r    io.Reader
+	left int64
+}
+
+func (a *allowance) Read(b []byte) (int, error) {
+	if a.left <= 0 {
+		return 0, fmt.Errorf("a value is larger than %d bytes", maxBytes)
+	}
+	n, err := a.r.Read(b[:min(int64(len(b)), a.left)])
+	a.left -= int64(n)
+	return n, err
 }
 
 // newDocument reads from pos, which is 0 or behind an element.
 func newDocument(f io.ReaderAt, pos, size int64) (*document, error) {
 	first := bufio.NewReader(io.NewSectionReader(f, 0, size))
+	begin := int64(0)
+	if b, _ := first.Peek(len(byteOrderMark)); string(b) == byteOrderMark {
+		begin, _ = io.CopyN(io.Discard, first, int64(len(b)))
+	}
+	pos = max(pos, begin)
 	c, err := skipSpace(first)
 	if err != nil && err != io.EOF { //nolint:errorlint // bufio returns it as it is
 		return nil, err
 	}
 	d := &document{pos: pos, base: pos, end: size, list: c == '['}
 	rest := bufio.NewReader(io.NewSectionReader(f, pos, size-pos))
-	if !d.list || pos == 0 {
-		d.dec = decoder(rest)
+	d.in = &allowance{rest, maxBytes}
+	if !d.list || pos == begin {
+		d.dec = decoder(d.in)
 		if d.list {
 			_, err = d.dec.Token()
 		}
@@ -253,20 +314,21 @@ func newDocument(f io.ReaderAt, pos, size int64) (*document, error) {
 		return d, err
 	}
 	// Behind an element comes a comma or the end; an array is opened anew.
-	n := int64(0)
-	for {
-		b, err := rest.ReadByte()
-		if err != nil {
-			break
-		}
-		if n++; !strings.ContainsRune(" \t\r\n", rune(b)) {
-			if b != ',' {
-				d.over = true
-			}
-			break
+	n, b := int64(0), byte(' ')
+	for ended := false; !ended && strings.IndexByte(" \t\r\n", b) >= 0; n++ {
+		if b, err = rest.ReadByte(); err != nil {
+			b, ended = 0, true
 		}
 	}
-	d.dec = decoder(io.MultiReader(strings.NewReader("["), rest))
+	if d.over = b == ']'; d.over {
+		return d, nil
+	}
+	if b != ',' {
+		d.bad = host.Errorf(host.ErrInvalid, "at byte %d: found no comma and no end of the list; what follows was left out", pos+n)
+		return d, nil
+	}
+	d.comma = true
+	d.dec = decoder(io.MultiReader(strings.NewReader("["), d.in))
 	d.base = pos + n - 1
 	_, err = d.dec.Token()
 	return d, err
@@ -285,7 +347,14 @@ func (d *document) position() int64 { return d.pos }
 func (d *document) seen() int64     { return d.end }
 
 func (d *document) next(bool) (any, error) {
-	if d.over || d.list && !d.dec.More() {
+	d.in.left = maxBytes
+	if err := d.bad; err != nil {
+		d.bad, d.over = nil, true
+		return nil, err
+	}
+	more := d.comma
+	d.comma = false
+	if d.over || !more && d.list && !d.dec.More() {
 		if !d.over && d.list {
 			d.over = true
 			if _, err := d.dec.Token(); err != nil {

@@ -197,7 +197,8 @@ func passing(err error) bool {
 	if g, ok := errors.AsType[*host.GuestError](err); ok {
 		return g.Class == "io" || g.Fault == host.FaultExit || g.Fault == host.FaultDeadline
 	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, host.ErrBusy) || errors.Is(err, host.ErrInterrupted)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, host.ErrBusy) ||
+		errors.Is(err, host.ErrInterrupted) || errors.Is(err, host.ErrUnavailable)
 }
 
 // closedSink takes the rows that are left when a rule stops without its plugin.
