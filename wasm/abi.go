@@ -145,12 +145,13 @@ func (m *module) checkABI() error {
 		m.functions = append(m.functions, f)
 		m.named[name] = f
 	}
+	m.checkNodes(&bad, marked, expect)
 	if m.packed {
 		if !expect(exportBuffer, typeBuffer) {
-			bad.add("no export %s, which functions that take frames need", exportBuffer)
+			bad.add("no export %s, which symbols that take frames need", exportBuffer)
 		}
 		if len(m.engine.code.ExportedMemories()) == 0 {
-			bad.add("no memory is exported, which functions that take frames need")
+			bad.add("no memory is exported, which symbols that take frames need")
 		}
 	}
 	return bad.err(m.bundle.Plugin.ID.Name + ".wasm")

@@ -11,12 +11,23 @@
 // trap, exit, bad pointer or timeout throws the instance away: a module may
 // have been left half way through anything.
 //
+// A source or a sink that is open has an instance to itself, counted among the
+// plugin's. A source is polled when its reader waits and the time has come that
+// the guest asked for; what it emits goes to a bounded box, which is read before
+// it is polled again. After a fault it is opened in a fresh instance and goes on
+// behind the last offset it marked.
+//
+// Guests that are granted http make requests through the host, to what both the
+// manifest and the operator name; addresses are judged when they are dialed.
+//
 // The guest contract is written down in sdk/abi. A module without its marker
 // runs as eKuiper's old documentation describes: bare exports of numbers.
 //
 // # What it may import
 //
-// host, host/frame and wazero; no other package imports wazero.
+// host, host/frame and wazero; no other package imports wazero. Files have the
+// names of what they are about: abi_node and node for what sources and sinks
+// share, http and pattern for requests.
 //
 // # How it lives and dies
 //

@@ -64,6 +64,12 @@ func importTable() []importFunc {
 		{"state_del", capState, funcType{p(2), r32}, importStateDel},
 		{"counter_incr", capState, funcType{p(2, i64), r64}, importCounterIncr},
 		{"counter_get", capState, funcType{p(2), r64}, importCounterGet},
+		{"emit", "", funcType{p(5, i64), r32}, importEmit},
+		{"emit_bytes", "", funcType{p(5, i64), r32}, importEmitBytes},
+		{"mark", "", funcType{p(3), r32}, importMark},
+		{"fail", "", funcType{p(3), r32}, importFail},
+		{"http", capHTTP, funcType{p(2), r32}, importHTTP},
+		{"http_answer", capHTTP, funcType{p(2), r32}, importHTTPAnswer},
 	}
 }
 

@@ -33,10 +33,12 @@ type instance struct {
 	scope    string // call.Scope(), made when it is first asked for
 	scoped   bool
 	function *function
+	node     *node // the source or the sink that has it to itself; nil for none
 	out      output
 	stack    [maxWords]uint64
 	decoder  frame.Decoder
 	scratch  []byte // of imports
+	reply    []byte // of import http, until the guest has taken it
 
 	// The guest's buffer for arguments, see sdk/abi.
 	argPtr, argCap uint32
@@ -188,6 +190,9 @@ func (m *module) fault(symbol string, in *instance, err error) error {
 		if errors.Is(err, errMemory) {
 			g.Fault = host.FaultMemory
 		}
+		if errors.Is(err, errFrame) {
+			g.Fault = host.FaultResult
+		}
 		m.log.Debug("trap", "function", symbol, "trace", err.Error())
 		// The engine adds its stack trace below the first line.
 		text, _, _ := strings.Cut(err.Error(), "\n")
@@ -197,12 +202,15 @@ func (m *module) fault(symbol string, in *instance, err error) error {
 	return g
 }
 
-// symbol names the function under way.
+// symbol names the function, source or sink under way.
 func (in *instance) symbol() string {
-	if in.function == nil {
-		return "_initialize"
+	switch {
+	case in.function != nil:
+		return in.function.name
+	case in.node != nil:
+		return in.node.symbol.Name
 	}
-	return in.function.name
+	return "_initialize"
 }
 
 // entry is the exported function behind f. Each costs a stack, so those that

@@ -10,6 +10,9 @@ import (
 // errMemory is a reference to memory that the guest does not have.
 var errMemory = errors.New("outside the guest's memory")
 
+// errFrame is a frame from the guest that is not what it should be.
+var errFrame = errors.New("bad frame")
+
 // view returns n bytes of guest memory at ptr: not a copy, and valid until the
 // guest runs again. Every pointer that comes from a guest passes here.
 func view(m api.Memory, ptr, n uint32) ([]byte, error) {

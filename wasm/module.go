@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -26,10 +29,17 @@ type module struct {
 
 	functions []*function // in the manifest's order
 	named     map[string]*function
-	packed    bool // some function needs the guest's buffer
+	symbols   map[host.Symbol]*nodeSymbol // sources and sinks
+	packed    bool                        // some symbol needs the guest's buffer
 	pool      *pool
+	web       *web // nil for none
 	talk      talk
 	closer    sync.Once
+
+	handles atomic.Uint32 // of sources and sinks, the last one given out
+	mu      sync.Mutex    // guards what follows
+	closed  bool
+	nodes   map[*node]struct{} // the open ones
 }
 
 // link compares the module with the manifest and the grant, and defines its
@@ -65,6 +75,14 @@ func (m *module) start(ctx context.Context) error {
 	if err := m.bindDispatch(first); err != nil {
 		return err
 	}
+	if err := m.bindNodes(first); err != nil {
+		return err
+	}
+	if len(m.functions) == 0 { // sources and sinks start their own
+		m.pool.discard(first)
+		list = nil
+		return nil
+	}
 	for range min(m.rt.opts.PoolMin, m.grant.pool) - 1 {
 		in, err := m.pool.grow(ctx)
 		if err != nil {
@@ -86,13 +104,7 @@ func (m *module) startLimit() time.Duration {
 }
 
 // Symbols implements host.Module.
-func (m *module) Symbols() []host.Symbol {
-	list := make([]host.Symbol, len(m.functions))
-	for i, f := range m.functions {
-		list[i] = host.Symbol{Kind: host.KindFunction, Name: f.name}
-	}
-	return list
-}
+func (m *module) Symbols() []host.Symbol { return m.bundle.Plugin.Manifest.List() }
 
 // Function implements host.Module.
 func (m *module) Function(name string) (host.Function, error) {
@@ -107,27 +119,64 @@ func (m *module) Function(name string) (host.Function, error) {
 }
 
 // Source implements host.Module.
-func (m *module) Source(name string, _ *host.Call, _ host.Props) (host.Source, error) {
-	return nil, m.notFound(host.KindSource, name)
+func (m *module) Source(name string, c *host.Call, props host.Props) (host.Source, error) {
+	n, err := m.newNode(host.Symbol{Kind: host.KindSource, Name: name}, c, props)
+	if err != nil {
+		return nil, err
+	}
+	s := newSource(n)
+	if n.kind.has(opRewind) {
+		return rewindable{s}, nil
+	}
+	return s, nil
 }
 
 // Sink implements host.Module.
-func (m *module) Sink(name string, _ *host.Call, _ host.Props) (host.Sink, error) {
-	return nil, m.notFound(host.KindSink, name)
+func (m *module) Sink(name string, c *host.Call, props host.Props) (host.Sink, error) {
+	n, err := m.newNode(host.Symbol{Kind: host.KindSink, Name: name}, c, props)
+	if err != nil {
+		return nil, err
+	}
+	s := &sink{node: n}
+	if n.kind.has(opFlush) {
+		return flushing{s}, nil
+	}
+	return s, nil
 }
 
 func (m *module) notFound(k host.Kind, name string) error {
 	return host.Errorf(host.ErrNotFound, "%s: %s %s: not found", m.bundle.Plugin.ID, k, name)
 }
 
-// Close implements host.Module.
+// Close implements host.Module. Sources and sinks that are open are closed as
+// their owners would close them.
 func (m *module) Close(ctx context.Context) error {
 	var err error
 	m.closer.Do(func() {
-		if err = m.pool.close(ctx, func() { m.rt.dog.killAll(m) }); err != nil {
+		m.mu.Lock()
+		m.closed = true
+		open := slices.Collect(maps.Keys(m.nodes))
+		m.mu.Unlock()
+		var shut sync.WaitGroup
+		for _, n := range open {
+			shut.Go(func() {
+				if err := n.shut(ctx); err != nil {
+					m.log.Warn("not closed as it should be", "symbol", n.symbol.String(), "err", err)
+				}
+			})
+		}
+		err = m.pool.close(ctx, func() { m.rt.dog.killAll(m) })
+		shut.Wait()
+		if err != nil {
 			err = fmt.Errorf("%s: %w", m.bundle.Plugin.ID, err)
 		}
 		m.rt.forget(m)
 	})
 	return err
+}
+
+// release gives back what the module has, when none of its instances is alive.
+func (m *module) release() {
+	m.web.close()
+	m.engine.close()
 }

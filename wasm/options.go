@@ -37,8 +37,10 @@ type Options struct {
 	// is one). Default auto.
 	Engine string
 	// Grants are the capabilities that plugins may have when they ask for
-	// them: state, clock, random. Default: all three.
+	// them: state, clock, random, http. Default: the first three.
 	Grants []string
+	// HTTP is what plugins that are granted http may reach.
+	HTTP HTTP
 	// Trusted names plugins that run without a deadline: their calls cannot be
 	// interrupted and cost less.
 	Trusted []string
@@ -58,7 +60,7 @@ func (o *Options) fill() error {
 	o.PoolMax = positive(o.PoolMax, 2*runtime.GOMAXPROCS(0))
 	o.PoolMin = min(positive(o.PoolMin, 1), o.PoolMax)
 	if o.Grants == nil {
-		o.Grants = grantable()
+		o.Grants = []string{capState, capClock, capRandom}
 	}
 	for _, g := range o.Grants {
 		if !slices.Contains(grantable(), g) {
@@ -73,7 +75,7 @@ func (o *Options) fill() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return nil
+	return o.HTTP.fill()
 }
 
 // positive is the value of an option, or its default when none was given.
@@ -89,9 +91,10 @@ const (
 	capState  = "state"
 	capClock  = "clock"
 	capRandom = "random"
+	capHTTP   = "http"
 )
 
-func grantable() []string { return []string{capState, capClock, capRandom} }
+func grantable() []string { return []string{capState, capClock, capRandom, capHTTP} }
 
 // grant is what one plugin gets: the least of what it asks for and what the
 // operator allows.
@@ -101,6 +104,7 @@ type grant struct {
 	pool    int // instances
 	trusted bool
 	caps    []string
+	http    []pattern // what the manifest asks to reach; the operator judges apart
 }
 
 func (g *grant) has(capability string) bool { return slices.Contains(g.caps, capability) }
@@ -129,8 +133,18 @@ func (o *Options) grantTo(p host.Plugin) (grant, error) {
 			g.caps = append(g.caps, c)
 		}
 	}
+	if g.has(capHTTP) && len(o.HTTP.Allow) == 0 {
+		refused = append(refused, "http: no host may be reached from here: name some in wasm.http")
+	}
 	if refused != nil {
 		return g, host.Errorf(host.ErrUnsupported, "the manifest requires what it cannot have: %s", strings.Join(refused, "; "))
+	}
+	if g.has(capHTTP) && len(m.HTTP) == 0 {
+		return g, host.Errorf(host.ErrInvalid, `the manifest requires http and its "http" names no host`)
+	}
+	var err error
+	if g.http, err = parsePatterns(m.HTTP); err != nil {
+		return g, host.Errorf(host.ErrInvalid, `"http" of the manifest: %v`, err)
 	}
 	return g, nil
 }

@@ -29,6 +29,7 @@ type pool struct {
 	closed atomic.Bool   // set under mu; read without by put
 	mu     sync.Mutex    // guards what follows
 	live   int           // instances, and those being made
+	pinned int           // of these, what open sources and sinks have or may have
 	done   chan struct{} // closed when closed and none is alive
 }
 
@@ -110,6 +111,59 @@ func (p *pool) grow(ctx context.Context) (*instance, error) {
 	return in, nil
 }
 
+// reserve counts an instance that an open source or sink has, or may have,
+// until unreserve. One is kept for the functions of a plugin that has some.
+func (p *pool) reserve(functions bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	room, kept := cap(p.free), ""
+	if functions {
+		room, kept = room-1, ", and one is kept for functions"
+	}
+	if p.pinned >= room {
+		return host.Errorf(host.ErrBusy, "%d of %d instances belong to open sources and sinks%s: raise wasm.poolMax, or limits.concurrency of the manifest", p.pinned, cap(p.free), kept)
+	}
+	p.pinned++
+	return nil
+}
+
+func (p *pool) unreserve() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pinned--
+}
+
+// fresh makes an instance for who has reserved one. An idle one makes room, or
+// it waits for a bounded time. The caller discards it.
+func (p *pool) fresh(ctx context.Context) (*instance, error) {
+	if in, err := p.grow(ctx); in != nil || err != nil {
+		return in, err
+	}
+	timer := time.NewTimer(p.wait)
+	defer timer.Stop()
+	p.waiters.Add(1)
+	defer p.waiters.Add(-1)
+	for {
+		idle := p.hot.Swap(nil)
+		if idle == nil {
+			select {
+			case idle = <-p.free:
+			case <-p.gone:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-timer.C:
+				return nil, host.Errorf(host.ErrBusy, "all %d instances are taken and none came free within %v: try again, or raise wasm.poolMax", cap(p.free), p.wait)
+			}
+		}
+		if idle != nil {
+			p.discard(idle)
+		}
+		if in, err := p.grow(ctx); in != nil || err != nil {
+			return in, err
+		}
+	}
+}
+
 // lose counts an instance that is gone and tells a waiter.
 func (p *pool) lose() {
 	p.mu.Lock()
@@ -166,7 +220,7 @@ func (p *pool) trim(keep int) {
 		select {
 		case in := <-p.free:
 			p.mu.Lock()
-			spare := p.live > keep
+			spare := p.live-p.pinned > keep
 			p.mu.Unlock()
 			if spare && !in.used {
 				p.discard(in)

@@ -130,9 +130,6 @@ func (r *Runtime) loadSafely(ctx context.Context, b host.Bundle) (m *module, err
 // started ends with its error.
 func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error) {
 	manifest := &b.Plugin.Manifest
-	if n := len(manifest.Sources) + len(manifest.Sinks); n > 0 {
-		return nil, host.Errorf(host.ErrUnsupported, "%d sources and sinks in the manifest: this build runs functions of wasm plugins only", n)
-	}
 	if manifest.ABI > abiMajor {
 		return nil, host.Errorf(host.ErrUnsupported, "abi %d in the manifest: this build knows %d", manifest.ABI, abiMajor)
 	}
@@ -144,12 +141,15 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	if err != nil {
 		return nil, err
 	}
-	m := &module{rt: r, bundle: b, grant: g, log: r.opts.Log.With("plugin", b.Plugin.ID.String())}
+	m := &module{rt: r, bundle: b, grant: g, log: r.opts.Log.With("plugin", b.Plugin.ID.String()), nodes: map[*node]struct{}{}}
 	if m.engine, err = r.compile(ctx, g, code); err != nil {
 		return nil, err
 	}
+	if g.has(capHTTP) {
+		m.web = newWeb(r.opts.HTTP, g)
+	}
 	// From here on the pool gives the engine back when its last instance is gone.
-	m.pool = newPool(g.pool, r.opts.PoolWait, m.instantiate, m.engine.close)
+	m.pool = newPool(g.pool, r.opts.PoolWait, m.instantiate, m.release)
 	defer func() {
 		if err != nil {
 			_ = m.pool.close(context.WithoutCancel(ctx), func() {})

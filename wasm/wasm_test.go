@@ -286,9 +286,11 @@ func TestManifestAgainstModule(t *testing.T) {
 		{host.Manifest{Symbols: sig(host.TypeF64, host.TypeI64, host.TypeF64)}, "argument 1 is i64 in the manifest and i32 in its export; function f: the result is f64 in the manifest"},
 		{host.Manifest{Symbols: map[string]host.Signature{"f": {Variadic: true, NullCall: true}}}, `"null": "call"`},
 		{host.Manifest{Symbols: map[string]host.Signature{"f": {Variadic: true, Aggregate: true}}}, "aggregates need an export fx_f"},
-		{host.Manifest{Sources: []string{"s"}}, "1 sources and sinks in the manifest"},
+		{host.Manifest{Sources: []string{"s"}}, "source s of the manifest: no export so_s_poll or vanth_node, vanth_nodes and vanth_poll"},
+		{host.Manifest{Sinks: []string{"s"}}, "sink s of the manifest: none of the exports si_s_collect, _list and _bytes"},
 		{host.Manifest{ABI: 2}, "abi 2 in the manifest: this build knows 1"},
-		{host.Manifest{Requires: []string{"http"}}, "http: this build grants state, clock, random only"},
+		{host.Manifest{Requires: []string{"files"}}, "files: this build grants state, clock, random, http only"},
+		{host.Manifest{Requires: []string{"http"}}, "http: not granted here: add it to wasm.grants"},
 		{host.Manifest{Requires: []string{"state"}}, "state: not granted here: add it to wasm.grants"},
 	}
 	for _, c := range cases {

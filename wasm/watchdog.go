@@ -108,6 +108,17 @@ func (d *watchdog) look() (busy bool) {
 	return busy
 }
 
+// left is how long the call under way on an instance may still run.
+func (d *watchdog) left(in *instance) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	limit := in.module.grant.timeout
+	if last := d.instances[in]; last.token == in.running.Load() {
+		limit -= time.Since(last.since)
+	}
+	return limit
+}
+
 // killAll interrupts every call on a module.
 func (d *watchdog) killAll(m *module) {
 	d.mu.Lock()

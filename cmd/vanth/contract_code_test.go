@@ -67,23 +67,19 @@ func (z *packages) modules() []row {
 		return is(name, "POST "+z.all(), at("alfa", zipName), status, textKind, body)
 	}
 	pack := func(content ...string) string { return z.raw(zipOf(z.t, content...)) }
-	noModule := "alfa.wasm is not a WebAssembly module of version 1"
-	if z.class != "functions" {
-		noModule = "1 sources and sinks in the manifest: this build runs functions of wasm plugins only"
-	}
 	rows := []row{
 		post("ours .wasm without a manifest", pack("alfa.wasm", string(module)), 400, bad(1000, z.cannot()+"missing or invalid json file alfa.json, found 1 files in total: alfa.wasm; expected alfa.json at the root of the bundle")),
 		post("ours .wasm with symbols of another kind", pack("alfa.wasm", string(module), "alfa.json", manifest(other)), 400,
 			bad(1000, z.cannot()+"manifest alfa.json: "+strings.TrimSuffix(other, "s")+" alfa in a plugin of class "+z.class+", which holds "+kind+"s only")),
-		post("ours .wasm of no module", pack("alfa.wasm", "no module", "alfa.json", manifest(z.class)), 400, bad(1000, z.cannot()+noModule)),
+		post("ours .wasm of no module", pack("alfa.wasm", "no module", "alfa.json", manifest(z.class)), 400, bad(1000, z.cannot()+"alfa.wasm is not a WebAssembly module of version 1")),
 		post("ours .wasm of another name", pack("other.wasm", string(module), "alfa.json", manifest(z.class)), 400,
 			bad(1000, z.cannot()+z.missing("", "other.wasm alfa.json", false, false), ": expected Alfa.so or Alfa@VERSION.so at the root, or alfa.wasm with its manifest")),
 	}
 	good := pack("alfa.wasm", string(module), "alfa.json", manifest(z.class))
 	both := pack("alfa.wasm", string(module), "alfa.json", manifest(z.class), "Alfa@v9.so", "no plugin")
 	if z.class != "functions" {
-		refused := bad(1000, z.cannot()+"1 sources and sinks in the manifest: this build runs functions of wasm plugins only")
-		return append(rows, post("ours .wasm: refused by name, functions only", good, 400, refused), post("ours .wasm beside a .so: the module counts", both, 400, refused))
+		refused := bad(1000, z.cannot()+"alfa.wasm: 1 problems: "+kind+" alfa of the manifest: sources and sinks need an export vanth_abi_1")
+		return append(rows, post("ours .wasm of the function profile", good, 400, refused), post("ours .wasm beside a .so: the module counts", both, 400, refused))
 	}
 	created, deleted := "functions plugin alfa is created", "functions plugin alfa is deleted"+plainRow
 	for _, zipName := range []string{good, both} {

@@ -51,8 +51,8 @@ func checkDocumentChanges(b *storeBench) error {
 	if err := b.PutDocument(host.Document{Kind: "rule"}); !errors.Is(err, host.ErrInvalid) {
 		return fmt.Errorf("a document without a name: %w", err)
 	}
-	for range b.Documents("rule") { // the loop may call the store
-		if err := b.DeleteDocument("rule", "b"); err != nil {
+	for _, err := range b.Documents("rule") { // the loop may call the store
+		if err = errors.Join(err, b.DeleteDocument("rule", "b")); err != nil {
 			return err
 		}
 	}

@@ -158,7 +158,7 @@ func (f *flow) runSource(ctx context.Context, s *sourceNode, opened func()) erro
 	for first := true; ; first = false {
 		src, err := f.openSource(ctx, s, first)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the rule was stopped
 		}
 		if err != nil {
 			return err
@@ -174,7 +174,7 @@ func (f *flow) runSource(ctx context.Context, s *sourceNode, opened func()) erro
 		s.metrics.connected(-1, nil)
 		switch {
 		case ctx.Err() != nil, errors.Is(err, io.EOF):
-			return nil
+			return nil //nolint:nilerr // the rule was stopped
 		case !errors.Is(err, host.ErrClosed):
 			return err
 		}

@@ -69,11 +69,10 @@ func (s *shelf) await(t *testing.T, to string, n int) []string {
 // module has the sources and sinks of the tests; it is the built-in one, and that
 // of each plugin of class portables.
 type module struct {
-	k      *kit
-	b      host.Bundle
-	life   context.Context
-	end    context.CancelFunc
-	closed bool
+	k    *kit
+	b    host.Bundle
+	life context.Context
+	end  context.CancelFunc
 }
 
 func (m *module) Symbols() []host.Symbol {

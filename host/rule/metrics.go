@@ -71,10 +71,9 @@ func (m *metrics) connected(status int, err error) {
 			c.message = old.message
 		}
 	}
-	switch {
-	case status == 1:
+	if status == 1 {
 		c.up = now
-	default:
+	} else {
 		c.down = now
 	}
 	if err != nil {

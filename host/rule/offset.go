@@ -37,7 +37,7 @@ func (f *flow) commit(s *sourceNode, src host.Rewinder) error {
 		return fmt.Errorf("qos 1: the sinks do not have what was read, and it is read again: %w", err)
 	}
 	if src == nil || f.write.Err() != nil {
-		return nil // it cannot be read again, or not all was written
+		return nil //nolint:nilerr // it cannot be read again, or not all was written: it comes again
 	}
 	offset, err := src.Offset()
 	if err != nil || offset == nil {

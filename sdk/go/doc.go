@@ -16,6 +16,9 @@
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags="-s -w" -o hello.wasm .
 //
+// SourceFunc registers a source and SinkFunc a sink in the same way, HTTP makes a request; these are
+// for modules.
+//
 // It imports the standard library only, and of that no fmt: a module is about 2.4 MB, nearly all of
 // it the Go runtime. Only the host functions a plugin calls become imports of its module. TinyGo is
 // meant to build the same source (-target=wasip1 -buildmode=c-shared), but this is untested, and
@@ -31,7 +34,7 @@
 //
 // Built natively the same file is a portable plugin: a process that serves what is registered over
 // the fast lane (sdk/abi/lane.md) or, where the host does not offer that, over eKuiper's wire; see
-// Serve. Sources and sinks are written against package api. None of this is part of a module: the
+// Serve. Its sources and sinks are written against package api. None of this is part of a module: the
 // files of the native build are callee, lane*, ekuiper and serve. Under go test the host is simulated:
-// see Sim and Call.
+// see Sim, Call, OpenSource and OpenSink.
 package vanth

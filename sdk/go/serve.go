@@ -29,7 +29,8 @@ func Aggregate(functions ...string) Option {
 }
 
 // Source, Function and Sink add symbols of package api to those that were registered. They exist in
-// native builds only: a file with them does not build as a WebAssembly module.
+// native builds only: a file with them does not build as a WebAssembly module, whose own are
+// registered with SourceFunc and SinkFunc.
 func Source(name string, f func() api.Source) Option {
 	return func(p *plugin) { p.sources = append(p.sources, symbol[func() api.Source]{name, f}) }
 }
@@ -123,6 +124,10 @@ func newPlugin(options []Option) (*plugin, error) {
 	}
 	if p.name == "" || strings.ContainsAny(p.name, "/\x00") {
 		return nil, fmt.Errorf("plugin %q: invalid name", p.name)
+	}
+	if len(nodes.registered) > 0 {
+		w := nodes.registered[0].words
+		return nil, fmt.Errorf("%s %s: SourceFunc and SinkFunc are for WebAssembly modules: a process serves those of package api", w[0], w[1])
 	}
 	shared := new(executor) // one memory, one call at a time
 	for i := range this.entries {

@@ -18,6 +18,10 @@ type Sim struct {
 	Now                      time.Time // zero: the wall clock
 	Level                    Level     // the lowest level that is logged
 	Refuse                   int32     // if not 0, the code with which state is refused
+	Room                     int       // messages that are taken in one poll; 0: 1024
+	// HTTP answers requests. An error that is no *Error is told as one of class Usage. nil: http is not
+	// granted.
+	HTTP func(Request) (*Response, error)
 
 	mu       sync.Mutex // guards what is below
 	lines    []string

@@ -75,7 +75,7 @@ const (
 // HostError is a refusal by the host. A function that returns it fails with class IO if the host is
 // closing, else Fatal.
 type HostError struct {
-	Op   string // get, put, delete
+	Op   string // get, put, delete, emit, mark, http
 	Key  string
 	Code int32 // -1 absent, -2 bad pointer, -3 too large, -4 denied, -5 closed
 }
@@ -93,6 +93,12 @@ func (e *HostError) Error() string {
 		why = "denied: the manifest must require it and the host grant it"
 	case codeClosed:
 		why = "closed"
+	}
+	switch e.Op {
+	case "emit", "mark":
+		return e.Op + ": " + why
+	case "http":
+		return "http: " + e.Key + ": " + why
 	}
 	return "state: " + e.Op + " " + e.Key + ": " + why
 }

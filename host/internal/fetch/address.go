@@ -5,16 +5,16 @@ import "net/netip"
 // addressJudge returns the rule for every address that is dialed.
 func addressJudge(p Policy) func(netip.Addr) error {
 	return func(a netip.Addr) error {
-		if p.PrivateNet || public(a) {
+		if p.PrivateNet || Public(a) {
 			return nil
 		}
 		return refuse("ip %s is in internal network; the setting is basic.enablePrivateNet", a.Unmap())
 	}
 }
 
-// public reports whether a is an ordinary address of the public internet. IPv4 in its mapped IPv6
+// Public reports whether a is an ordinary address of the public internet. IPv4 in its mapped IPv6
 // form counts as IPv4.
-func public(a netip.Addr) bool {
+func Public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() {
 		return false
@@ -29,7 +29,7 @@ func public(a netip.Addr) bool {
 		return false
 	}
 	v4, ok := isatap(a)
-	return !ok || public(v4)
+	return !ok || Public(v4)
 }
 
 func within(a netip.Addr, ranges []string) bool {

@@ -11,7 +11,7 @@ func TestPublic(t *testing.T) {
 		"192.167.255.255", "198.17.255.255", "198.20.0.0", "223.255.255.255", "::ffff:1.1.1.1",
 		"2606:4700:4700::1111", "2a00:1450::1", "2001:4860:4860::8888", "2003::1", "2a00::5efe:0101:0101",
 	} {
-		if !public(netip.MustParseAddr(a)) {
+		if !Public(netip.MustParseAddr(a)) {
 			t.Errorf("%s: want public", a)
 		}
 	}
@@ -39,7 +39,7 @@ func TestPublic(t *testing.T) {
 			embedded("2a00::5efe:0:0", 12), // ISATAP
 			embedded("2a00::200:5efe:0:0", 12),
 		} {
-			if public(form) {
+			if Public(form) {
 				t.Errorf("%s: want internal", form)
 			}
 		}
@@ -48,11 +48,11 @@ func TestPublic(t *testing.T) {
 		"::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd12:3456::1", "ff02::1", "100::1", "64:ff9b::808:808",
 		"2001::1", "2001:2::1", "2001:10::1", "2001:db8::1", "2002:808:808::1", "3fff::1", "3ffe::1", "4000::1", "5f00::1",
 	} {
-		if public(netip.MustParseAddr(a)) {
+		if Public(netip.MustParseAddr(a)) {
 			t.Errorf("%s: want internal", a)
 		}
 	}
-	if public(netip.Addr{}) {
+	if Public(netip.Addr{}) {
 		t.Error("no address: want internal")
 	}
 }

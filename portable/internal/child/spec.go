@@ -73,8 +73,8 @@ type launch struct {
 	argv  []string // what the program is told
 	files []*os.File
 	own   []*os.File // of files: closed when the child has them
-	out   *os.File // where the output is read, nil without
-	in    *os.File // its other end, which the child inherits
+	out   *os.File   // where the output is read, nil without
+	in    *os.File   // its other end, which the child inherits
 
 	boundary // of the platform
 }

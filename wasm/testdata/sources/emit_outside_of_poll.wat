@@ -1,0 +1,17 @@
+;; next: EOF
+;; Nothing can be emitted while the source is opened or rewound.
+(module
+  (import "vanth" "emit" (func $emit (param i32 i32 i32 i32 i32 i64) (result i32)))
+  (import "vanth" "fail" (func $fail (param i32 i32 i32) (result i32)))
+  (import "vanth" "mark" (func $mark (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "\81\a1n\00")
+  (func (export "vanth_abi_1") (result i32) (i32.const 0))
+  (func (export "vanth_buf") (param i32) (result i32) (i32.const 4096))
+  (func (export "so_s_open") (param $h i32) (param i32 i32) (result i64)
+    (if (i32.ne (call $emit (local.get $h) (i32.const 16) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0)) (i32.const -4)) (then unreachable))
+    (if (i32.ne (call $mark (local.get $h) (i32.const 16) (i32.const 4)) (i32.const -4)) (then unreachable))
+    (if (i32.ne (call $fail (local.get $h) (i32.const 16) (i32.const 4)) (i32.const -4)) (then unreachable))
+    (i64.const 0))
+  (func (export "so_s_poll") (param $h i32) (param i64) (result i64)
+    (i64.const -1)))

@@ -1,0 +1,14 @@
+;; next: error no; error no; error no
+;; Polls that fail come later and later.
+(module
+  (import "vanth" "emit" (func $emit (param i32 i32 i32 i32 i32 i64) (result i32)))
+  (import "vanth" "fail" (func $fail (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "\81\a1n\00")
+  (func (export "vanth_abi_1") (result i32) (i32.const 0))
+  (func (export "vanth_buf") (param i32) (result i32) (i32.const 4096))
+  ;; ext 1: {"msg": "no", "class": "io"}
+  (data (i32.const 64) "\c7\11\01\82\a3msg\a2no\a5class\a2io")
+  (func (export "so_s_poll") (param $h i32) (param i64) (result i64)
+    (drop (call $fail (local.get $h) (i32.const 64) (i32.const 20)))
+    (i64.const -2)))
