@@ -155,6 +155,9 @@ func (l *lane) call(h head, payload []byte) (kept bool, err error) {
 		ex.mu.Unlock()
 		return true, err
 	}
+	if err == nil && hold { // whoever reads now may be past the frame it waited for
+		err = l.out.flush()
+	}
 	if err != nil {
 		l.finish(quiet(err))
 	}

@@ -159,6 +159,30 @@ func TestLaneSlowFunction(t *testing.T) {
 	})
 }
 
+// A result that waits for the frame behind its call must not stay when that frame is handled, and
+// nothing else comes, while the call still runs.
+func TestLaneSlowFunctionBeforeAnotherFrame(t *testing.T) {
+	bothWires(t, func(t *testing.T, h *host) {
+		for i := range 5 {
+			id := h.id()
+			both := sealed(must(Append(append([]byte(nil), noHead[:]...), []any{20})), head{op: opCall, symbol: h.index("functions", "sleep"), id: id})
+			both = append(both, alone(head{op: opCancel, id: 12345})...)
+			if err := h.out.send(both, false); err != nil {
+				t.Fatal(err)
+			}
+			watchdog := time.AfterFunc(3*time.Second, h.hangUp)
+			f, err := h.read()
+			if !watchdog.Stop() || err != nil || f.id != id {
+				t.Fatalf("call %d: no result after 3 s: %v %v", i, f, err)
+			}
+			_, _ = h.callIn(0, "made", "next") // a slow function is run apart for a while
+			for range slowFor {
+				_, _ = h.callIn(0, "sleep", 0)
+			}
+		}
+	})
+}
+
 func TestLaneCancel(t *testing.T) {
 	h := connect(t, 0)
 	made := h.index("functions", "made")
