@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,6 +50,12 @@ func newRun(e env) *cobra.Command {
 		}
 		if err := json.Unmarshal(text, &more); err != nil {
 			return usagef("%s: %w", args[0], err)
+		}
+		if more.ID == "" { // nobody will ask for it by its name
+			more.ID = "run"
+			if text, err = withID(text, more.ID); err != nil {
+				return usagef("%s: %w", args[0], err)
+			}
 		}
 		return runRule(cmd.Context(), home, more.ID, text, append(more.Streams, streams...), e)
 	})
@@ -98,6 +105,19 @@ func runRule(ctx context.Context, home, id string, text []byte, streams []string
 		return err
 	}
 	return rules.Wait(ctx, id)
+}
+
+// withID gives a rule an id.
+func withID(text []byte, id string) ([]byte, error) {
+	var keys map[string]any
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, errors.New("found null, expected a rule")
+	}
+	keys["id"] = id
+	return json.Marshal(keys)
 }
 
 // printer prints rows as lines of JSON.

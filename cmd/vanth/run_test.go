@@ -11,7 +11,7 @@ import (
 func TestRun(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(t.TempDir(), "rule.json")
-	const rule = `{"id":"r","streams":["CREATE STREAM s () WITH (TYPE=\"simulator\", EXTRA=\"{\\\"data\\\":[{\\\"a\\\":1},{\\\"a\\\":2}],\\\"loop\\\":false,\\\"interval\\\":1}\")"],
+	const rule = `{"streams":["CREATE STREAM s () WITH (TYPE=\"simulator\", EXTRA=\"{\\\"data\\\":[{\\\"a\\\":1},{\\\"a\\\":2}],\\\"loop\\\":false,\\\"interval\\\":1}\")"],
 		"sql":"SELECT a * 2 AS b FROM s","actions":[{"nop":{}}]}`
 	if err := os.WriteFile(file, []byte(rule), 0o644); err != nil {
 		t.Fatal(err)

@@ -31,6 +31,7 @@ const moment = 200 * time.Millisecond
 type worker struct {
 	ctx       context.Context
 	bound     []any // of the operators, by their id
+	now       int64 // when the message under way came, in milliseconds since 1970
 	deliver   func(*sinkNode, item)
 	gathered  [][]item // by the sinks' places, until flush
 	sendError bool
@@ -291,23 +292,24 @@ func (f *flow) pump(ctx context.Context, s *sourceNode, src host.Source) error {
 
 // accept decodes a message and gives its rows to push.
 func (s *sourceNode) accept(w *worker, m host.Message, push func(*query.Row)) {
+	w.now = coarse.millis()
 	t := s.metrics.begin()
 	s.metrics.in(1)
 	if fields, ok := m.Value.(map[string]any); ok {
 		s.metrics.out(1)
-		s.metrics.end(t)
+		s.metrics.end(t, w.now)
 		push(&query.Row{Fields: fields, Meta: m.Meta, Stream: s.stream, Time: m.Time})
 		return
 	}
 	rows, err := s.rows(m)
 	if err != nil {
-		s.metrics.end(t)
+		s.metrics.end(t, w.now)
 		s.metrics.fail(err)
 		w.tell(endsOf(s.next), err)
 		return
 	}
 	s.metrics.out(int64(len(rows)))
-	s.metrics.end(t)
+	s.metrics.end(t, w.now)
 	list := make([]query.Row, len(rows)) // apart: with concurrency they are worked on at once
 	for i, fields := range rows {
 		list[i] = query.Row{Fields: fields, Meta: m.Meta, Stream: s.stream, Time: m.Time}
@@ -350,6 +352,7 @@ func (f *flow) conveyor(w *worker, s *sourceNode) (push func(*query.Row), drain 
 	}
 	type job struct {
 		row  *query.Row
+		now  int64
 		out  []delivery
 		done chan struct{}
 	}
@@ -361,6 +364,7 @@ func (f *flow) conveyor(w *worker, s *sourceNode) (push func(*query.Row), drain 
 			mine := f.worker()
 			mine.deliver = func(to *sinkNode, i item) { j.out = append(j.out, delivery{to, i}) }
 			for j = range jobs {
+				mine.now = j.now
 				for _, step := range s.next {
 					step.take(mine, j.row)
 				}
@@ -377,7 +381,7 @@ func (f *flow) conveyor(w *worker, s *sourceNode) (push func(*query.Row), drain 
 		}
 	})
 	push = func(row *query.Row) {
-		j := &job{row: row, done: make(chan struct{})}
+		j := &job{row: row, now: w.now, done: make(chan struct{})}
 		order <- j
 		jobs <- j
 	}

@@ -330,7 +330,7 @@ func (s *switchOp) ends() (list []*sinkNode) {
 func (s *switchOp) take(w *worker, row *query.Row) {
 	s.metrics.in(1)
 	t := s.metrics.begin()
-	defer s.metrics.end(t)
+	defer s.metrics.end(t, w.now)
 	for i, c := range w.bound[s.id].([]*query.BoundExpr) {
 		fits, err := c.Bool(w.ctx, row)
 		if err != nil {

@@ -10,7 +10,7 @@ type metrics struct {
 	records, emitted, processed, faults atomic.Int64
 
 	latency    atomic.Int64 // of the last row that was timed, in nanoseconds
-	invoked    atomic.Int64 // milliseconds since 1970
+	invoked    atomic.Int64 // when the message of the last row came, in milliseconds since 1970
 	fault      atomic.Pointer[fault]
 	connection atomic.Pointer[connection]
 }
@@ -30,7 +30,7 @@ type connection struct {
 	tried   time.Time
 }
 
-// timing is how many rows share one reading of the clock.
+// timing is how many rows share one reading of the clock for their latency.
 const timing = 64
 
 func (m *metrics) in(n int64) { m.records.Add(n) }
@@ -45,13 +45,14 @@ func (m *metrics) begin() (t time.Time) {
 	return t
 }
 
-// end counts a row.
-func (m *metrics) end(t time.Time) {
+// end counts a row of a message that came at now, in milliseconds since 1970.
+func (m *metrics) end(t time.Time, now int64) {
 	m.processed.Add(1)
+	if m.invoked.Load() != now { // a load is cheaper than a store
+		m.invoked.Store(now)
+	}
 	if !t.IsZero() {
-		now := time.Now()
-		m.latency.Store(int64(now.Sub(t)))
-		m.invoked.Store(now.UnixMilli())
+		m.latency.Store(int64(time.Since(t)))
 	}
 }
 

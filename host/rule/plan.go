@@ -69,7 +69,7 @@ func (o *opNode) take(w *worker, row *query.Row) {
 	o.metrics.in(1)
 	t := o.metrics.begin()
 	out, err := w.bound[o.id].(apply)(w.ctx, row)
-	o.metrics.end(t)
+	o.metrics.end(t, w.now)
 	if err != nil {
 		o.metrics.fail(err)
 		w.tell(o.ends(), err)

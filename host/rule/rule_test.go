@@ -235,6 +235,15 @@ func TestBackPressure(t *testing.T) {
 	if b, _ := k.rules.StatusJSON("r"); !strings.Contains(string(b), `"slowest_node":"sink_shelf_0"`) {
 		t.Errorf("%s", b)
 	}
+	// Each row counts as an invocation, though few are timed.
+	mark := time.Now()
+	k.shelf.await(t, "a", k.shelf.len("a")+20)
+	s, _ = k.rules.Status("r")
+	for _, key := range []string{"source_s", "op_2_project", "sink_shelf_0"} {
+		if n := node(s, key); n.Invoked.Before(mark.Add(-50 * time.Millisecond)) {
+			t.Errorf("%s was last invoked %v before rows came", key, mark.Sub(n.Invoked))
+		}
+	}
 }
 
 // TestConcurrency: rows that are worked on side by side arrive in their order.

@@ -158,7 +158,7 @@ func (f *flow) writeRow(s *sinkNode, p item) {
 	for {
 		err := s.sink.Write(f.write, m)
 		if err == nil {
-			s.metrics.end(t)
+			s.metrics.end(t, coarse.millis())
 			s.metrics.out(1)
 			if f.opts.Tap != nil {
 				f.opts.Tap(s.name, p.row)
@@ -174,7 +174,7 @@ func (f *flow) writeRow(s *sinkNode, p item) {
 			continue
 		}
 		if !errors.Is(err, host.ErrClosed) {
-			s.metrics.end(t)
+			s.metrics.end(t, coarse.millis())
 			s.metrics.fail(err)
 			return
 		}
