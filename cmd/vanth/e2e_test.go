@@ -21,7 +21,7 @@ var built string
 // binary builds vanth once for all tests of a run, as it is shipped.
 var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(built, "vanth")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, ".")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
