@@ -190,17 +190,17 @@ func TestMQTTDeadBroker(t *testing.T) {
 	t.Parallel()
 	b, k := newBroker(t, nil), newKit(t)
 	p := newProxy(t, b.address)
-	in, err := k.Source("mqtt", nil, host.Props{"datasource": "t", "server": p.url(), "connectTimeout": 100})
+	in, err := k.Source("mqtt", nil, host.Props{"datasource": "t", "server": p.url(), "connectTimeout": 500})
 	if err != nil {
 		t.Fatal(err)
 	}
-	builtin.Impatient(in, 20*time.Millisecond, 250*time.Millisecond)
+	builtin.Impatient(in, 20*time.Millisecond, time.Second)
 	if err := in.Open(k.soon()); err != nil {
 		t.Fatal(err)
 	}
 	p.hold(true)
-	k.problem(in, "connection lost: nothing was heard for 250ms")
-	k.problem(in, "no answer within 100ms")
+	k.problem(in, "connection lost: nothing was heard for 1s")
+	k.problem(in, "no answer within 500ms")
 	p.hold(false)
 	eventually(t, "it is subscribed again", func() bool { b.publish("t", "x", 0); return len(b.Topics.Subscribers("t").Subscriptions) > 0 })
 	for {

@@ -19,6 +19,7 @@ type Puller struct {
 	mu    sync.Mutex // guards what follows
 	conns map[*Conn]struct{}
 	over  bool
+	until time.Time // the end of the grace, once over
 }
 
 // ListenPull listens at path. A socket there that nobody listens at is removed.
@@ -69,14 +70,11 @@ func (p *Puller) read(raw net.Conn) {
 	}
 	defer c.Close()
 	p.mu.Lock()
-	over := p.over
-	if !over {
-		p.conns[c] = struct{}{}
+	p.conns[c] = struct{}{}
+	if p.over { // the peer may have said all it has to say while it was greeted
+		_ = c.SetReadDeadline(p.until)
 	}
 	p.mu.Unlock()
-	if over {
-		return
-	}
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -100,9 +98,9 @@ func (p *Puller) Stop(grace time.Duration) {
 	if p.over {
 		return
 	}
-	p.over = true
+	p.over, p.until = true, time.Now().Add(grace)
 	for c := range p.conns {
-		_ = c.SetReadDeadline(time.Now().Add(grace))
+		_ = c.SetReadDeadline(p.until)
 	}
 	go func() {
 		p.wg.Wait()
