@@ -54,7 +54,11 @@ func fakeOpen(path string) (finder, error) {
 		time.Sleep(time.Hour)
 	}
 	return func(symbol string) (any, error) {
-		if v, ok := fakeSymbols(string(b))[symbol]; ok {
+		symbols := fakeSymbols(string(b))
+		if string(b) == "nodes" {
+			symbols = fakeNodes(filepath.Join(filepath.Dir(path), "kept"))
+		}
+		if v, ok := symbols[symbol]; ok {
 			return v, nil
 		}
 		return nil, errors.New("no such symbol")

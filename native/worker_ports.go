@@ -176,10 +176,10 @@ func (n *remoteNode) open(ctx context.Context) error {
 	return err
 }
 
-// use runs fn with the worker that the node is open in. fn is not counted among
-// the calls in flight: as with a plugin in this process, closing the module ends
-// it at once.
-func (n *remoteNode) use(ctx context.Context, fn func(*child) error) error {
+// use runs fn with the worker that the node is open in. One that waits, as a
+// source does for a row, is not counted among the calls in flight: closing the
+// module ends it at once.
+func (n *remoteNode) use(ctx context.Context, waits bool, fn func(*child) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", n.symbol, err)
 	}
@@ -187,7 +187,11 @@ func (n *remoteNode) use(ctx context.Context, fn func(*child) error) error {
 		return n.errClosed()
 	}
 	err := n.reopen(ctx)
-	n.m.guest.calls.Leave()
+	if waits || err != nil {
+		n.m.guest.calls.Leave()
+	} else {
+		defer n.m.guest.calls.Leave()
+	}
 	if err != nil {
 		return err
 	}
@@ -243,7 +247,7 @@ func (s *remoteSink) Write(ctx context.Context, m host.Message) error {
 	if m.Meta != nil {
 		meta = m.Meta
 	}
-	return s.use(ctx, func(c *child) error {
+	return s.use(ctx, false, func(c *child) error {
 		_, err := c.ask(ctx, s.symbol.Name, opWrite, s.handle, value, meta, moment(m.Time))
 		return err
 	})
@@ -269,7 +273,7 @@ var _ host.Source = (*remoteSource)(nil)
 
 // Next implements host.Source.
 func (s *remoteSource) Next(ctx context.Context) (msg host.Message, err error) {
-	err = s.use(ctx, func(c *child) error {
+	err = s.use(ctx, true, func(c *child) error {
 		for {
 			r, again := s.late, s.late != nil
 			if again {
@@ -294,6 +298,9 @@ func (s *remoteSource) Next(ctx context.Context) (msg host.Message, err error) {
 			return a.err
 		}
 	})
+	if errors.Is(err, host.ErrInterrupted) {
+		err = s.errClosed() // nothing of a reader's is cut off
+	}
 	return msg, err
 }
 
