@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,12 +125,15 @@ func withID(text []byte, id string) ([]byte, error) {
 func printer(w io.Writer) func(sink string, row map[string]any) {
 	var mu sync.Mutex
 	return func(sink string, row map[string]any) {
-		b, err := json.Marshal(row)
-		if err != nil {
-			b = fmt.Appendf(nil, "%q", fmt.Sprint(row))
+		var text bytes.Buffer
+		e := json.NewEncoder(&text) // which ends a line
+		e.SetEscapeHTML(false)
+		if err := e.Encode(row); err != nil {
+			text.Reset()
+			fmt.Fprintf(&text, "%q\n", fmt.Sprint(row))
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		_, _ = fmt.Fprintf(w, "%s\t%s\n", sink, b)
+		_, _ = fmt.Fprintf(w, "%s\t%s", sink, text.Bytes())
 	}
 }
