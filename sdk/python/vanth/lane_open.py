@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
@@ -101,6 +102,7 @@ class OpenSource:
         self._runner: Optional[SourceRunner] = None
         self._ready = threading.Event()
         self._closing = False
+        self._stopping: Optional[threading.Thread] = None
 
     def open(self, properties: Dict[str, Any]) -> None:
         threading.Thread(target=self._open, args=(properties,), daemon=True, name="open source").start()
@@ -143,11 +145,21 @@ class OpenSource:
         """Without an answer: the process ends."""
         self._closing = True
         self.ctx.shut()
-        if self._runner is not None:
-            threading.Thread(target=self._runner.close, daemon=True, name="stop source").start()
+        self._stopping = threading.Thread(target=self._stop, daemon=True, name="stop source")
+        self._stopping.start()
+
+    def _stop(self) -> None:
+        # One that was just answered for may not have begun to run.
+        if self._ready.wait(_READY) and self._runner is not None:
+            self._runner.close()
 
     def join(self, seconds: float) -> bool:
-        return self._runner is None or self._runner.join(seconds)
+        deadline = time.monotonic() + seconds
+        if self._stopping is not None:
+            self._stopping.join(seconds)
+            if self._stopping.is_alive():
+                return False
+        return self._runner is None or self._runner.join(max(deadline - time.monotonic(), 0.01))
 
 
 class OpenSink:

@@ -139,7 +139,7 @@ class Lines(Sink):
             ctx.ack_ok()
 
     def close(self, ctx):
-        print("sink closed", self.thread == threading.get_ident())
+        print("sink closed %s" % (self.thread == threading.get_ident()))
 
 
 class Rows(Lines):
