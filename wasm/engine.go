@@ -3,7 +3,6 @@ package wasm
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -39,11 +38,7 @@ func (r *Runtime) compile(ctx context.Context, g grant, code []byte) (*engine, e
 	var err error
 	if e.code, err = e.compileModule(ctx, code); err != nil {
 		e.close()
-		hint := ""
-		if strings.Contains(err.Error(), "over limit") {
-			hint = fmt.Sprintf(": the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", g.memory)
-		}
-		return nil, host.Errorf(host.ErrInvalid, "compile: %v%s", err, hint)
+		return nil, host.Errorf(host.ErrInvalid, "compile: %v", err)
 	}
 	return e, nil
 }

@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/wasm/internal/gate"
 )
 
 // maxModule bounds a module file, in bytes.
@@ -141,6 +143,9 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	if err != nil {
 		return nil, err
 	}
+	if err := admit(g, code); err != nil {
+		return nil, host.Errorf(host.ErrInvalid, "%s.wasm: %v", b.Plugin.ID.Name, err)
+	}
 	m := &module{rt: r, bundle: b, grant: g, log: r.opts.Log.With("plugin", b.Plugin.ID.String()), nodes: map[*node]struct{}{}}
 	if m.engine, err = r.compile(ctx, g, code); err != nil {
 		return nil, err
@@ -165,6 +170,20 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	r.modules[m] = struct{}{}
 	r.mu.Unlock()
 	return m, nil
+}
+
+// admit looks at a module before the engine does, which allocates by what a file
+// claims and compiles for as long as it takes.
+func admit(g grant, code []byte) error {
+	_, err := gate.Walk(code, gate.Caps{Bytes: maxModule, Pages: g.memory * 16}) // 64 KiB each
+	if e, ok := errors.AsType[*gate.Error](err); ok && e.Section == "memory" {
+		return fmt.Errorf("%w%s", err, memoryHint(g))
+	}
+	return err
+}
+
+func memoryHint(g grant) string {
+	return fmt.Sprintf(": the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", g.memory)
 }
 
 // readModule reads <name>.wasm of a bundle.
