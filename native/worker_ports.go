@@ -187,7 +187,7 @@ func (n *remoteNode) use(ctx context.Context, waits bool, fn func(*child) error)
 		return n.errClosed()
 	}
 	err := n.reopen(ctx)
-	if waits || err != nil {
+	if waits {
 		n.m.guest.calls.Leave()
 	} else {
 		defer n.m.guest.calls.Leave()

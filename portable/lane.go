@@ -300,11 +300,7 @@ func (l *lane) alive() bool {
 // the rest too.
 func (l *lane) kick() {
 	l.out.Lock()
-	if len(l.queue) == 0 {
-		l.out.Unlock()
-		return
-	}
-	if l.writing {
+	if len(l.queue) == 0 || l.writing {
 		l.out.Unlock()
 		return
 	}

@@ -177,13 +177,9 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 func admit(g grant, code []byte) error {
 	_, err := gate.Walk(code, gate.Caps{Bytes: maxModule, Pages: g.memory * 16}) // 64 KiB each
 	if e, ok := errors.AsType[*gate.Error](err); ok && e.Section == "memory" {
-		return fmt.Errorf("%w%s", err, memoryHint(g))
+		return fmt.Errorf("%w: the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", err, g.memory)
 	}
 	return err
-}
-
-func memoryHint(g grant) string {
-	return fmt.Sprintf(": the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", g.memory)
 }
 
 // readModule reads <name>.wasm of a bundle.

@@ -30,10 +30,8 @@ func flow(h *hostProcess, home, dir string) error {
 	const stream = `{"sql":"CREATE STREAM machine () WITH (TYPE=\"host\", EXTRA=\"{\\\"interval\\\":5}\")"}`
 	const rule = `{"id":"watch","sql":"SELECT cpu->percent AS percent, anomaly(\"cpu\", cpu->percent, 0.1) AS score, echo(load) AS load FROM machine",
 		"actions":[{"nop":{"log":false}},{"file":{"path":"machine.ndjson","fileType":"lines","sendSingle":true}}]}`
-	for path, body := range map[string]string{"/streams": stream} {
-		if _, err := post(http.DefaultClient, h.url+path, "application/json", strings.NewReader(body), http.StatusCreated); err != nil {
-			return err
-		}
+	if _, err := post(http.DefaultClient, h.url+"/streams", "application/json", strings.NewReader(stream), http.StatusCreated); err != nil {
+		return err
 	}
 	if _, err := post(http.DefaultClient, h.url+"/rules", "application/json", strings.NewReader(rule), http.StatusCreated); err != nil {
 		return err

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -52,13 +52,8 @@ func newRun(e env) *cobra.Command {
 		if err := json.Unmarshal(text, &more); err != nil {
 			return usagef("%s: %w", args[0], err)
 		}
-		if more.ID == "" { // nobody will ask for it by its name
-			more.ID = "run"
-			if text, err = withID(text, more.ID); err != nil {
-				return usagef("%s: %w", args[0], err)
-			}
-		}
-		return runRule(cmd.Context(), home, more.ID, text, append(more.Streams, streams...), e)
+		id := cmp.Or(more.ID, "run") // nobody will ask for it by its name
+		return runRule(cmd.Context(), home, id, text, append(more.Streams, streams...), e)
 	})
 	return c
 }
@@ -102,23 +97,10 @@ func runRule(ctx context.Context, home, id string, text []byte, streams []string
 			return err
 		}
 	}
-	if _, err := rules.Create(text); err != nil {
+	if err := rules.Update(id, text); err != nil { // which gives it the id if it has none
 		return err
 	}
 	return rules.Wait(ctx, id)
-}
-
-// withID gives a rule an id.
-func withID(text []byte, id string) ([]byte, error) {
-	var keys map[string]any
-	if err := json.Unmarshal(text, &keys); err != nil {
-		return nil, err
-	}
-	if keys == nil {
-		return nil, errors.New("found null, expected a rule")
-	}
-	keys["id"] = id
-	return json.Marshal(keys)
 }
 
 // printer prints rows as lines of JSON.
