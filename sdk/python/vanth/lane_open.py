@@ -135,9 +135,7 @@ class OpenSource:
         threading.Thread(target=self._close, args=(id,), daemon=True, name="close source").start()
 
     def _close(self, id: int) -> None:
-        failed = None
-        if self._ready.wait(_READY) and self._runner is not None:
-            failed = self._runner.close()
+        failed = self._stop()
         self._lane.leave(self._handle, self)
         self._lane.answer(id, None if failed is None else errors.report(failed))
 
@@ -148,10 +146,11 @@ class OpenSource:
         self._stopping = threading.Thread(target=self._stop, daemon=True, name="stop source")
         self._stopping.start()
 
-    def _stop(self) -> None:
+    def _stop(self) -> Optional[BaseException]:
         # One that was just answered for may not have begun to run.
         if self._ready.wait(_READY) and self._runner is not None:
-            self._runner.close()
+            return self._runner.close()
+        return None
 
     def join(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
