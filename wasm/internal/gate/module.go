@@ -97,6 +97,7 @@ type Module struct {
 	Tables    []Limits // imported ones first
 	Memory    *Limits  // nil for none
 	Functions int      // without imported ones
+	Globals   int      // with imported ones
 	Work      int      // estimated time to compile, in microseconds
 	WorkKiB   int      // and memory
 

@@ -174,7 +174,7 @@ func (w *walker) wholes() {
 	case w.heavy():
 		w.tooHeavy(len(w.b), "a module")
 	}
-	w.m.Functions = len(w.funcs) - w.imported
+	w.m.Functions, w.m.Globals = len(w.funcs)-w.imported, w.globals
 	w.m.Work = int(w.code.work / 1000)
 	w.m.WorkKiB = int(w.need() >> 10)
 	if w.caps.Positions {

@@ -1,0 +1,162 @@
+package meter
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/vanth-io/vanth/wasm/internal/gate"
+)
+
+// What the host gives the module and finds in it.
+const (
+	// ImportModule and ImportName name the one import that is added:
+	//
+	//	refill(fuel i64, room i64) -> i64
+	//
+	// The guest calls it when one of its arguments is below zero: fuel, what is left of the fuel; or room, what is left
+	// of the stack. The host returns the fuel to go on with, or ends the guest by a panic; that is all it can do when
+	// room is below zero. Room is also 0 where the stack is not asked about.
+	ImportModule = "vanth:meter"
+	ImportName   = "refill"
+	// ExportFuel names the exported global that holds the fuel between calls, an i64. It starts as 0.
+	ExportFuel = "vanth:fuel"
+)
+
+// Limits bound what a module may take beside its memory.
+type Limits struct {
+	Stack        int // bytes of the engine's stack, by our estimate; default 1 MiB
+	TableEntries int // of each table; default 200,000
+}
+
+func (l *Limits) fill() {
+	if l.Stack <= 0 {
+		l.Stack = 1 << 20
+	}
+	if l.TableEntries <= 0 {
+		l.TableEntries = 200_000
+	}
+}
+
+// Rewrite returns the metered module. m is what gate.Walk found in it, with Caps.Positions and Caps.Clamp set. The error
+// says that the module uses a name that is ours, or starts with larger tables than it may have.
+func Rewrite(module []byte, m *gate.Module, l Limits) ([]byte, error) {
+	l.fill()
+	r := &rewriter{in: module, m: m, limits: l, refs: m.FuncRefs, imported: m.ImportedFunctions()}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	r.prepare()
+	r.out.b = make([]byte, 0, len(module)+len(module)/2+1<<10)
+	r.writeModule()
+	if len(r.out.b) > math.MaxUint32 {
+		return nil, fmt.Errorf("the metered module has %d bytes, and the format ends at 4 GiB", len(r.out.b))
+	}
+	return r.out.b, nil
+}
+
+// rewriter is the state of a rewrite.
+type rewriter struct {
+	in     []byte
+	m      *gate.Module
+	limits Limits
+	out    buffer
+	refs   []uint32 // places of function indices that are still ahead
+
+	imported  int      // functions
+	funcTypes []uint32 // of all functions, before the rewrite
+	leaves    []uint8  // for each function with a body what a call of it costs, if it does not pay itself
+	helpers   []helper
+	helperOf  map[helper]uint32 // index in helpers
+	blockOf   map[uint32]uint32 // for each type with several results, the type of a block that has them
+
+	// Indices after the rewrite.
+	refillType, helperType uint32
+	refill                 uint32 // functions
+	helper0                uint32 // the first helper
+	fuelGlobal, roomGlobal uint32
+
+	plan plan
+}
+
+// check refuses what the rewrite cannot do.
+func (r *rewriter) check() error {
+	for _, i := range r.m.Imports {
+		if string(r.in[i.Module.Start:i.Module.End]) == ImportModule {
+			return fmt.Errorf("it imports from %q, which is the host's own: expected other imports", ImportModule)
+		}
+	}
+	for i, t := range r.m.Tables {
+		if !t.Imported && uint64(t.Min) > uint64(r.limits.TableEntries) {
+			return fmt.Errorf("table %d starts with %d entries: at most %d are allowed", i, t.Min, r.limits.TableEntries)
+		}
+	}
+	return r.checkExports()
+}
+
+// checkExports looks for the name that is added.
+func (r *rewriter) checkExports() error {
+	for _, s := range r.m.Sections {
+		if s.Kind != secExport {
+			continue
+		}
+		n, at := u32At(r.in, s.Content.Start)
+		for range n {
+			var size uint32
+			size, at = u32At(r.in, at)
+			if string(r.in[at:at+size]) == ExportFuel {
+				return fmt.Errorf("it exports %q, which is the host's own: expected other exports", ExportFuel)
+			}
+			at = skipNumber(r.in, at+size+1)
+		}
+	}
+	return nil
+}
+
+// prepare counts what is added and looks for leaves.
+func (r *rewriter) prepare() {
+	m := r.m
+	r.funcTypes = make([]uint32, 0, r.imported+len(m.Bodies))
+	for _, i := range m.Imports {
+		if i.Kind == gate.KindFunction {
+			r.funcTypes = append(r.funcTypes, i.Type)
+		}
+	}
+	for i := range m.Bodies {
+		r.funcTypes = append(r.funcTypes, m.Bodies[i].Type)
+	}
+	r.leaves = make([]uint8, len(m.Bodies))
+	for f := range r.leaves {
+		if cost, ok := r.isLeaf(f); ok {
+			r.leaves[f] = uint8(cost)
+		}
+	}
+	r.findHelpers()
+	r.refill = uint32(r.imported)
+	r.helper0 = uint32(r.imported + 1 + len(m.Bodies))
+	r.fuelGlobal, r.roomGlobal = uint32(m.Globals), uint32(m.Globals)+1
+}
+
+// marks are those of a function.
+func (r *rewriter) marks(f int) []gate.Mark {
+	end := uint32(len(r.m.Marks))
+	if f+1 < len(r.m.Bodies) {
+		end = r.m.Bodies[f+1].Marks
+	}
+	return r.m.Marks[r.m.Bodies[f].Marks:end]
+}
+
+// copy copies a part of the original, with the function indices in it shifted.
+func (r *rewriter) copy(w *buffer, from, to uint32) {
+	for len(r.refs) > 0 && r.refs[0] < to {
+		at := r.refs[0]
+		r.refs = r.refs[1:]
+		w.b = append(w.b, r.in[from:at]...)
+		index, next := u32At(r.in, at)
+		if index >= uint32(r.imported) && index < uint32(len(r.funcTypes)) {
+			index++
+		}
+		w.u32(index)
+		from = next
+	}
+	w.b = append(w.b, r.in[from:to]...)
+}
