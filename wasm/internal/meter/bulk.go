@@ -32,9 +32,6 @@ type helper struct{ op, segment uint32 }
 func (r *rewriter) findHelpers() {
 	r.helperOf = map[helper]uint32{}
 	for _, k := range r.m.Marks {
-		if k.Op() != gate.OpBulk {
-			continue
-		}
 		if h, ok := r.helper(k); ok {
 			if _, known := r.helperOf[h]; !known {
 				r.helperOf[h] = uint32(len(r.helpers))
@@ -46,6 +43,9 @@ func (r *rewriter) findHelpers() {
 
 // helper is the one that an operation on memory needs.
 func (r *rewriter) helper(k gate.Mark) (helper, bool) {
+	if k.Op() != gate.OpBulk {
+		return helper{}, false
+	}
 	op, at := u32At(r.in, k.At+1)
 	switch op {
 	case bulkInit:
@@ -55,18 +55,6 @@ func (r *rewriter) helper(k gate.Mark) (helper, bool) {
 		return helper{op: op}, true
 	}
 	return helper{}, false
-}
-
-// planBulk plans an operation. Those on tables, which are small, pay in place.
-func (r *rewriter) planBulk(p *plan, k gate.Mark, next uint32) {
-	if h, ok := r.helper(k); ok {
-		p.edits = append(p.edits, edit{at: k.At, what: editStore},
-			edit{k.At, next - k.At, editHelper, r.helperOf[h]}, edit{at: next, what: editLoad})
-		p.top().calls = true
-		return
-	}
-	p.table = true
-	p.edits = append(p.edits, edit{at: k.At, what: editTable})
 }
 
 // Locals of a helper: its parameters, and one for the fuel.

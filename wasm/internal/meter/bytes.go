@@ -84,6 +84,7 @@ const (
 	opEnd       = 0x0b
 	opBr        = 0x0c
 	opBrIf      = 0x0d
+	opReturn    = 0x0f
 	opCall      = 0x10
 	opSelect    = 0x1b
 	opLocalGet  = 0x20

@@ -7,6 +7,9 @@ type emitter struct {
 	*rewriter
 	*plan
 	w *buffer
+	f int // the function
+
+	copyFrom int // where the first copy of a loop starts
 
 	// Locals that are added: for the fuel, the room, and a number of table entries.
 	fuelLocal, roomLocal, lenLocal uint32
@@ -15,7 +18,7 @@ type emitter struct {
 // writeFunction writes the body of a function.
 func (r *rewriter) writeFunction(w *buffer, f int) {
 	b := &r.m.Bodies[f]
-	e := &emitter{rewriter: r, plan: r.planFunction(f), w: w}
+	e := &emitter{rewriter: r, plan: r.planFunction(f), w: w, f: f}
 	e.locals(b)
 	if e.wrapped() {
 		w.byte(opBlock)
@@ -37,10 +40,7 @@ func (r *rewriter) writeFunction(w *buffer, f int) {
 		w.op(opGlobalSet, e.fuelGlobal)
 	}
 	if e.deep {
-		w.op(opGlobalGet, r.roomGlobal)
-		w.i64(int64(e.stack))
-		w.byte(opI64Add)
-		w.op(opGlobalSet, r.roomGlobal)
+		e.giveRoom()
 	}
 	w.byte(opEnd)
 }
@@ -99,45 +99,106 @@ func (e *emitter) edit(d edit) bool {
 		w.op(opCall, e.helper0+d.n)
 	case editTable:
 		w.op(opLocalTee, e.lenLocal)
-		e.have(false)
+		e.have()
 		w.op(opLocalGet, e.lenLocal)
 		w.byte(opExtendU, opI64Sub)
-		e.settle(true, false)
+		e.keep()
+		e.look()
+	case editAround:
+		w.b = append(w.b, e.in[d.at:d.n]...)
+		e.look()
+	case editEnd:
+		w.byte(opEnd)
+	case editUnroll:
+		w.byte(opBlock, noResult, opLoop, noResult)
+		e.look()
+		w.byte(opLoop, noResult)
+		e.leaveEmpty()
+		e.copyFrom = len(w.b)
+		w.byte(opBlock, noResult)
+	case editUnrolled:
+		w.op(opBr, 3)
+		w.byte(opEnd)
+		for body := w.b[e.copyFrom:]; d.n > 1; d.n-- {
+			w.b = append(w.b, body...)
+		}
+		w.op(opBr, 0)
+		w.byte(opEnd, opEnd, opEnd)
+	case editLabel:
+		w.u32(d.n)
 	}
 	return true
 }
 
 // pay writes what a point pays.
 func (e *emitter) pay(p *point) {
-	e.have(p.start)
+	switch p.kind {
+	case pointStart:
+		e.start(p)
+		return
+	case pointQuiet: // pays after it looked, so that the loop around it need not pay back
+		e.leaveEmpty()
+	}
+	e.have()
 	e.w.i64(int64(p.cost()))
 	e.w.byte(opI64Sub)
-	e.settle(p.looks, p.start)
+	e.keep()
+	if p.kind == pointLoop {
+		e.look()
+	}
 }
 
-// have puts the fuel on the stack. At the start of a function it is in the global only.
-func (e *emitter) have(start bool) {
-	if e.local && !start {
+// have puts the fuel on the stack.
+func (e *emitter) have() {
+	if e.local {
 		e.w.op(opLocalGet, e.fuelLocal)
 		return
 	}
 	e.w.op(opGlobalGet, e.fuelGlobal)
 }
 
-// settle keeps the fuel on the stack, and looks whether any is left. At the start of a function that takes room, one look
-// serves both: the sign of either is that of fuel | room.
-func (e *emitter) settle(looks, start bool) {
-	w, room := e.w, e.deep && start
-	switch {
-	case !looks && e.local:
-		w.op(opLocalSet, e.fuelLocal)
-		return
-	case !looks:
-		w.op(opGlobalSet, e.fuelGlobal)
+// keep takes the fuel from the stack.
+func (e *emitter) keep() {
+	if e.local {
+		e.w.op(opLocalSet, e.fuelLocal)
 		return
 	}
+	e.w.op(opGlobalSet, e.fuelGlobal)
+}
+
+// leaveEmpty goes from the head of a loop to that around it if there is no fuel left. The engine makes better code of this
+// than of br_if.
+func (e *emitter) leaveEmpty() {
+	e.have()
+	e.w.i64(0)
+	e.w.byte(opI64LtS, opIf, noResult)
+	e.w.op(opBr, 2)
+	e.w.byte(opEnd)
+}
+
+// look asks for more if there is no fuel left.
+func (e *emitter) look() {
+	w := e.w
+	e.have()
+	w.i64(0)
+	w.byte(opI64LtS, opIf, noResult)
+	e.have()
+	w.i64(0)
+	w.op(opCall, e.refill)
+	e.keep()
+	w.byte(opEnd)
+}
+
+// start writes what a function pays at its start. One look serves fuel and room: fuel | room is below zero if either is.
+// When it is, the function calls itself anew behind the refill, and returns what that returns. So nothing of what it
+// computes lives across a call in the case that matters, and the engine keeps its parameters in registers.
+func (e *emitter) start(p *point) {
+	w := e.w
+	w.op(opGlobalGet, e.fuelGlobal)
+	w.i64(int64(p.cost()))
+	w.byte(opI64Sub)
 	w.op(opLocalTee, e.fuelLocal)
-	if room {
+	if e.deep {
 		w.op(opGlobalGet, e.roomGlobal)
 		w.i64(int64(e.stack))
 		w.byte(opI64Sub)
@@ -146,21 +207,49 @@ func (e *emitter) settle(looks, start bool) {
 	}
 	w.i64(0)
 	w.byte(opI64LtS, opIf, noResult)
-	w.op(opLocalGet, e.fuelLocal)
-	if room {
-		w.op(opLocalGet, e.roomLocal)
-	} else {
-		w.i64(0)
-	}
-	w.op(opCall, e.refill)
-	w.op(opLocalSet, e.fuelLocal)
+	e.again(p)
 	w.byte(opEnd)
 	if !e.local {
 		w.op(opLocalGet, e.fuelLocal)
 		w.op(opGlobalSet, e.fuelGlobal)
 	}
-	if room {
+	if e.deep {
 		w.op(opLocalGet, e.roomLocal)
 		w.op(opGlobalSet, e.roomGlobal)
 	}
+}
+
+// again writes the call of itself. This frame stays on the stack meanwhile, and what was paid is paid once more.
+func (e *emitter) again(p *point) {
+	w := e.w
+	w.op(opLocalGet, e.fuelLocal)
+	if e.deep {
+		w.op(opLocalGet, e.roomLocal)
+	} else {
+		w.i64(0)
+	}
+	w.op(opCall, e.refill)
+	w.i64(int64(p.cost()))
+	w.byte(opI64Add)
+	w.op(opGlobalSet, e.fuelGlobal)
+	if e.deep {
+		w.op(opLocalGet, e.roomLocal)
+		w.op(opGlobalSet, e.roomGlobal)
+	}
+	for i := range uint32(e.m.Types[e.m.Bodies[e.f].Type].Params) {
+		w.op(opLocalGet, i)
+	}
+	w.op(opCall, e.refill+1+uint32(e.f))
+	if e.deep {
+		e.giveRoom()
+	}
+	w.byte(opReturn)
+}
+
+// giveRoom gives the frame back.
+func (e *emitter) giveRoom() {
+	e.w.op(opGlobalGet, e.roomGlobal)
+	e.w.i64(int64(e.stack))
+	e.w.byte(opI64Add)
+	e.w.op(opGlobalSet, e.roomGlobal)
 }
