@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/vanth-io/vanth/host"
@@ -23,28 +24,35 @@ func call(s *Server, r *request) error {
 	if r.args, err = decodeCall(r.args[:0], r.in, f.Signature()); err != nil {
 		return err
 	}
-	r.out, err = s.appendCall(r.out[:0], f, r.args)
+	var fuel uint64
+	r.out, fuel, err = s.appendCall(r.out[:0], f, r.args)
+	if string(r.ctx.QueryArgs().Peek("fuel")) == "1" {
+		r.ctx.Response.Header.Set(headerFuel, strconv.FormatUint(fuel, 10))
+	}
 	if err != nil {
 		return err
 	}
 	return r.json()
 }
 
-// appendCall runs f and appends {"result":...}. On an error dst is returned as
-// it was.
-func (s *Server) appendCall(dst []byte, f *host.Handle, args []any) ([]byte, error) {
-	v, err := s.exec(f, args)
+// headerFuel tells what a call used, also one that failed.
+const headerFuel = "X-Vanth-Fuel"
+
+// appendCall runs f, appends {"result":...} and returns what the call used. On an
+// error dst is returned as it was.
+func (s *Server) appendCall(dst []byte, f *host.Handle, args []any) (_ []byte, fuel uint64, err error) {
+	v, fuel, err := s.exec(f, args)
 	if err != nil {
 		if gone(err) {
 			s.handles.forget()
 		}
-		return dst, s.absent(f, err)
+		return dst, fuel, s.absent(f, err)
 	}
 	out, err := appendResult(append(dst, `{"result":`...), v)
 	if err != nil {
-		return dst, err
+		return dst, fuel, err
 	}
-	return append(out, '}'), nil
+	return append(out, '}'), fuel, nil
 }
 
 // absent says which names are registered when f is one of them and the .so file
@@ -70,16 +78,17 @@ func (s *Server) absent(f *host.Handle, err error) error {
 	return failf(problemAbsent, "%v; registered are %s%s", err, strings.Join(names, ", "), more)
 }
 
-// exec runs f until the server's calls are cancelled or the ceiling is reached.
-func (s *Server) exec(f *host.Handle, args []any) (any, error) {
+// exec runs f until the server's calls are cancelled or the ceiling is reached,
+// and returns what the call used.
+func (s *Server) exec(f *host.Handle, args []any) (v any, fuel uint64, err error) {
 	if s.opts.CallTimeout <= 0 {
-		return f.Exec(s.calls, nil, args)
+		return f.ExecMetered(s.calls, nil, args)
 	}
 	ctx, cancel := context.WithTimeout(s.calls, s.opts.CallTimeout)
 	defer cancel()
-	v, err := f.Exec(ctx, nil, args)
+	v, fuel, err = f.ExecMetered(ctx, nil, args)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("function %s: found no result within %s, the server's ceiling on calls: %w", f.Name(), s.opts.CallTimeout, err)
 	}
-	return v, err
+	return v, fuel, err
 }

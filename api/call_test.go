@@ -92,6 +92,8 @@ func TestCallErrors(t *testing.T) {
 		{"exit", `{"args":[]}`, 502, 6005, "wasm/kit 1.0.0: f: exit: exit 3" + instance},
 		{"memory", `{"args":[]}`, 502, 6005, "wasm/kit 1.0.0: f: bad memory reference: pointer 1 beyond 0" + instance},
 		{"result", `{"args":[]}`, 502, 6005, "wasm/kit 1.0.0: f: bad result: frame ends early" + instance},
+		{"stack", `{"args":[]}`, 502, 6005, "wasm/kit 1.0.0: f: stack: 70000 bytes deep" + instance},
+		{"fuel", `{"args":[]}`, 504, 6019, "wasm/kit 1.0.0: f: fuel: used 1000001, expected at most 1000000; the same call would fail again: send less work, or raise limits.fuel of the plugin and the operator's ceiling"},
 		{"late", `{"args":[]}`, 504, 6006, "wasm/kit 1.0.0: f: deadline: 50ms are up; send less work, or raise limits.callMs of the plugin and the operator's ceiling"},
 		{"slow", `{"args":[60000]}`, 504, 6006, "function slow: found no result within 50ms, the server's ceiling on calls: context deadline exceeded; send less work, or raise limits.callMs of the plugin and the operator's ceiling"},
 		{"busy", `{"args":[]}`, 429, 6007, "function busy: all 4 instances are taken; retry after 1 s, or raise limits.concurrency of the plugin"},

@@ -41,6 +41,7 @@ const (
 	problemInterrupted
 	problemHost
 	problemAbsent
+	problemFuel
 )
 
 // answers is the one table of statuses. Codes are part of the API: a code is
@@ -68,6 +69,7 @@ var answers = [...]struct {
 	problemInterrupted: {503, 6016, "the plugin was replaced or removed meanwhile: retry if running it twice does no harm"},
 	problemHost:        {403, 6017, "call it by localhost, 127.0.0.1 or [::1], or list the name under basic.allowedHosts"},
 	problemAbsent:      {503, 6018, "POST /plugins/functions/{name}/register sets the names that the .so file exports"},
+	problemFuel:        {504, 6019, "the same call would fail again: send less work, or raise limits.fuel of the plugin and the operator's ceiling"},
 }
 
 // failure is an error whose kind is already known.
@@ -93,6 +95,8 @@ func judge(err error) problem {
 			return problemGuestError
 		case host.FaultDeadline:
 			return problemDeadline
+		case host.FaultFuel:
+			return problemFuel
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return problemDeadline

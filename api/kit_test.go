@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +42,11 @@ func (rt *testRuntime) Load(_ context.Context, b host.Bundle) (host.Module, erro
 	if err != nil || string(code) != "ok" {
 		return nil, host.Errorf(host.ErrInvalid, "%s.wasm: found %q, expected a module", b.Plugin.ID.Name, code)
 	}
-	return &testModule{rt, b}, nil
+	m := &testModule{rt, b}
+	if b.Plugin.Manifest.Limits != (host.Limits{}) {
+		return &boundModule{testModule: m}, nil
+	}
+	return m, nil
 }
 
 type testModule struct {
@@ -69,6 +74,34 @@ func (m *testModule) Function(name string) (host.Function, error) {
 		sig = s
 	}
 	return &testFunction{f, sig}, nil
+}
+
+// boundModule is a module whose manifest has limits: it is granted them, and each
+// call costs 41.
+type boundModule struct {
+	*testModule
+	fuel atomic.Uint64
+}
+
+func (m *boundModule) Fuel() uint64 { return m.fuel.Load() }
+func (m *boundModule) Grant() host.Grant {
+	return host.Grant{Limits: m.b.Plugin.Manifest.Limits, Capabilities: m.b.Plugin.Manifest.Requires}
+}
+
+func (m *boundModule) Function(name string) (host.Function, error) {
+	f, err := m.testModule.Function(name)
+	return &boundFunction{f, m}, err
+}
+
+type boundFunction struct {
+	host.Function
+	m *boundModule
+}
+
+func (f *boundFunction) ExecMetered(ctx context.Context, c *host.Call, args []any) (any, uint64, error) {
+	f.m.fuel.Add(41)
+	v, err := f.Exec(ctx, c, args)
+	return v, 41, err
 }
 
 type testFunction struct {
@@ -116,6 +149,8 @@ func funcs() map[string]body {
 		"exit":   failing(guest(host.FaultExit, "", "", "exit 3")),
 		"memory": failing(guest(host.FaultMemory, "", "", "pointer 1 beyond 0")),
 		"result": failing(guest(host.FaultResult, "", "", "frame ends early")),
+		"fuel":   failing(guest(host.FaultFuel, "", "", "used 1000001, expected at most 1000000")),
+		"stack":  failing(guest(host.FaultStack, "", "", "70000 bytes deep")),
 		"late":   failing(guest(host.FaultDeadline, "", "", "50ms are up")),
 		"busy":   failing(host.Errorf(host.ErrBusy, "function busy: all 4 instances are taken")),
 		"broken": failing(host.Errorf(host.ErrUnavailable, "function broken: plugin wasm/kit does not run: too many traps")),

@@ -48,6 +48,16 @@ func metrics(s *Server, r *request) error {
 			dst = append(strconv.AppendInt(dst, int64(count[st]), 10), '\n')
 		}
 	}
+	dst = appendFamily(dst, "vanth_wasm_fuel_total", "counter", "What calls used, in units of about one instruction.")
+	for _, c := range classes() {
+		for _, p := range s.host.List(c.name) {
+			if used, counted := s.host.Fuel(p.ID); counted {
+				dst = appendLabel(append(dst, "vanth_wasm_fuel_total{"...), "plugin", p.ID.Name)
+				dst = append(appendLabel(append(dst, ','), "class", string(c.name)), "} "...)
+				dst = append(strconv.AppendUint(dst, used, 10), '\n')
+			}
+		}
+	}
 	dst = appendFamily(dst, "vanth_uptime_seconds", "gauge", "Time since the API was made.")
 	dst = append(dst, "vanth_uptime_seconds "...)
 	dst = append(strconv.AppendInt(dst, int64(time.Since(s.start)/time.Second), 10), '\n')

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"net/url"
 	"path/filepath"
+	"strconv"
 
 	"github.com/vanth-io/vanth/host"
 )
@@ -34,7 +35,36 @@ func appendWASM(dst []byte, p *host.Plugin) []byte {
 	if len(p.Manifest.Sinks) > 0 {
 		dst = appendNames(dst, "sinks", p.Manifest.Sinks)
 	}
-	return append(appendState(dst, p), '}')
+	dst = appendState(dst, p)
+	if p.Grant != nil {
+		dst = appendGrant(appendKey(dst, "grant"), p.Grant)
+	}
+	return append(dst, '}')
+}
+
+// appendGrant appends what a plugin may take, in the words of its manifest.
+func appendGrant(dst []byte, g *host.Grant) []byte {
+	l := &g.Limits
+	dst = append(dst, '{')
+	for _, f := range [...]struct {
+		key   string
+		value int64
+	}{
+		{"callMs", int64(l.CallMs)},
+		{"fuel", l.Fuel},
+		{"memoryMiB", int64(l.MemoryMiB)},
+		{"stackKiB", int64(l.StackKiB)},
+		{"tableEntries", int64(l.TableEntries)},
+		{"concurrency", int64(l.Concurrency)},
+		{"outputKiB", int64(l.OutputKiB)},
+	} {
+		dst = strconv.AppendInt(appendKey(dst, f.key), f.value, 10)
+	}
+	caps := g.Capabilities
+	if caps == nil {
+		caps = []string{}
+	}
+	return append(appendNames(dst, "capabilities", caps), '}')
 }
 
 // appendState appends what we tell of a plugin of any class.

@@ -22,6 +22,7 @@ type Host interface {
 	Status(host.ID) (host.Status, error)
 	Restart(context.Context, host.ID) error
 	Output(host.ID) (host.Output, error)
+	Fuel(host.ID) (used uint64, counted bool)
 
 	Functions() []host.FunctionDesc
 	FunctionNamed(name string) (host.FunctionDesc, error)

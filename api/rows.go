@@ -113,7 +113,7 @@ func (b *rows) answer(dst, row []byte) (out []byte) {
 	var err error
 	b.r.args, err = decodeRow(b.r.args[:0], row, b.f.Signature())
 	if err == nil {
-		out, err = b.server.appendCall(dst, b.f, b.r.args)
+		out, _, err = b.server.appendCall(dst, b.f, b.r.args)
 	}
 	returned = true
 	if err == nil {

@@ -84,6 +84,8 @@ const (
 	FaultMemory   Fault = "bad memory reference"
 	FaultResult   Fault = "bad result"
 	FaultDeadline Fault = "deadline"
+	FaultFuel     Fault = "fuel"  // the call used more than limits.fuel
+	FaultStack    Fault = "stack" // it called itself too deep
 )
 
 // GuestError is a fault in plugin code: the error of one call, never of the

@@ -146,6 +146,26 @@ func (f *Handle) ExecBatch(ctx context.Context, c *Call, dst, rows []byte) ([]by
 	return dst, err
 }
 
+// ExecMetered is the [Metered] lane. Where the function has none it is Exec, and
+// the fuel is 0.
+func (f *Handle) ExecMetered(ctx context.Context, c *Call, args []any) (v any, fuel uint64, err error) {
+	b, err := f.bind()
+	if err != nil {
+		return nil, 0, err
+	}
+	t := b.usage.begin()
+	if b.metered != nil {
+		v, fuel, err = b.metered.ExecMetered(ctx, c, args)
+	} else {
+		v, err = b.fn.Exec(ctx, c, args)
+	}
+	if b.missed(err) {
+		return f.ExecMetered(ctx, c, args)
+	}
+	b.usage.end(t, err)
+	return v, fuel, err
+}
+
 // binding ties a published name to one function of one module.
 type binding struct {
 	name      string
@@ -155,6 +175,7 @@ type binding struct {
 	scalar    Scalar   // fn, if it has the lane
 	bytes     Bytes    // fn, if it has the lane
 	batch     Batch    // fn, if it has the lane
+	metered   Metered  // fn, if it has the lane
 	usage     *usage   // shared by all generations of the plugin
 }
 

@@ -196,6 +196,16 @@ func (h *Host) Get(id ID) (Plugin, error) {
 	return e.plugin, nil
 }
 
+// Fuel is what the calls of a plugin used since it was installed or the host
+// started, in units of about one instruction; false when nothing counts them. Calls
+// that an update overtakes may be missing.
+func (h *Host) Fuel(id ID) (used uint64, counted bool) {
+	if e := h.reg.snapshot().plugins[id]; e != nil {
+		return e.fuel()
+	}
+	return 0, false
+}
+
 // FunctionDesc describes a published function.
 type FunctionDesc struct {
 	Name      string

@@ -55,10 +55,27 @@ type Manifest struct {
 // Limits are what a plugin asks for itself. Zero is "no wish"; the operator's
 // values are ceilings.
 type Limits struct {
-	CallMs      int `json:"callMs,omitempty"`
-	MemoryMiB   int `json:"memoryMiB,omitempty"`
+	// CallMs is how long one call may take.
+	CallMs int `json:"callMs,omitempty"`
+	// Fuel is what one call may use, in units of about one instruction. Unlike
+	// time it does not depend on the machine.
+	Fuel int64 `json:"fuel,omitempty"`
+	// MemoryMiB is the memory of one instance.
+	MemoryMiB int `json:"memoryMiB,omitempty"`
+	// StackKiB is the stack of one call, by an estimate of its frames.
+	StackKiB int `json:"stackKiB,omitempty"`
+	// TableEntries is how long each table may grow.
+	TableEntries int `json:"tableEntries,omitempty"`
+	// Concurrency is how many instances run at once.
 	Concurrency int `json:"concurrency,omitempty"`
+	// OutputKiB is what one call may hand to the host: its result, and what it
+	// emits, logs, prints and keeps as state.
+	OutputKiB int `json:"outputKiB,omitempty"`
 }
+
+// maxFuel is the largest number of units that JSON's readers keep exactly: some
+// months of a processor.
+const maxFuel = 1 << 53
 
 // UnmarshalJSON refuses keys that are not limits, and negative ones.
 func (l *Limits) UnmarshalJSON(b []byte) error {
@@ -68,8 +85,16 @@ func (l *Limits) UnmarshalJSON(b []byte) error {
 	}
 	for _, c := range []struct {
 		key        string
-		value, max int
-	}{{"callMs", l.CallMs, 24 * 3600 * 1000}, {"memoryMiB", l.MemoryMiB, 4096}, {"concurrency", l.Concurrency, 10_000}} {
+		value, max int64
+	}{
+		{"callMs", int64(l.CallMs), 24 * 3600 * 1000},
+		{"fuel", l.Fuel, maxFuel},
+		{"memoryMiB", int64(l.MemoryMiB), 4096},
+		{"stackKiB", int64(l.StackKiB), 64 << 10},
+		{"tableEntries", int64(l.TableEntries), 10_000_000},
+		{"concurrency", int64(l.Concurrency), 10_000},
+		{"outputKiB", int64(l.OutputKiB), 1 << 20},
+	} {
 		if c.value < 0 || c.value > c.max {
 			return invalid("limits.%s: found %d, expected 1 to %d, or nothing", c.key, c.value, c.max)
 		}

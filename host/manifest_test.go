@@ -11,7 +11,7 @@ func TestParseManifest(t *testing.T) {
 		`{"version":"v1.0.0","functions":["fib"],"wasmEngine":"wasmedge"}`,
 		`{"name":"geo","version":"1","language":"wasm","abi":1,"functions":["a","b"],"sources":[],"sinks":[],
 		  "symbols":{"a":{"args":["f64"],"returns":"f64"}},"requires":["state"],"http":["x:443"],
-		  "limits":{"callMs":50,"memoryMiB":16,"concurrency":4},"config":{"type":"object"},"unknown":{"x":1}}`,
+		  "limits":{"callMs":50,"fuel":9007199254740992,"memoryMiB":16,"stackKiB":256,"tableEntries":1000,"concurrency":4,"outputKiB":64},"config":{"type":"object"},"unknown":{"x":1}}`,
 		`{"sources":["same"],"functions":["same"]}`,
 	}
 	for _, g := range good {
@@ -28,6 +28,11 @@ func TestParseManifest(t *testing.T) {
 		`{"functions":["a"],"symbols":{"b":{}}}`:                 "symbols.b describes what is in none of",
 		`{"functions":["a"],"limits":{"memoryMB":1}}`:            `unknown field "memoryMB"`,
 		`{"functions":["a"],"limits":{"callMs":-1}}`:             "limits.callMs: found -1",
+		`{"functions":["a"],"limits":{"fuel":9007199254740993}}`: "limits.fuel: found 9007199254740993, expected 1 to 9007199254740992, or nothing",
+		`{"functions":["a"],"limits":{"fuel":1.5}}`:              "number 1.5",
+		`{"functions":["a"],"limits":{"stackKiB":65537}}`:        "limits.stackKiB: found 65537",
+		`{"functions":["a"],"limits":{"tableEntries":-1}}`:       "limits.tableEntries: found -1",
+		`{"functions":["a"],"limits":{"outputKiB":1048577}}`:     "limits.outputKiB: found 1048577, expected 1 to 1048576",
 		"{\n\"functions\":[\"a\"],\n}":                           "line 3",
 		"{\n\n\"functions\":\"a\"}":                              "line 3",
 		``:                                                       "unexpected end",

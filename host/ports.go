@@ -53,6 +53,27 @@ type Module interface {
 	Close(context.Context) error
 }
 
+// Granted is a [Module] that is bounded.
+type Granted interface {
+	// Grant is what the module may take. It is constant.
+	Grant() Grant
+}
+
+// Grant is what a plugin gets: the least of what its manifest asks for and what
+// the operator allows. 0 is no limit.
+type Grant struct {
+	Limits Limits
+	// Capabilities are those of the manifest's "requires" that it has.
+	Capabilities []string
+}
+
+// Meter is a [Module] whose calls are counted in units of about one instruction.
+type Meter interface {
+	// Fuel is what the calls of the module used so far. It never falls, and may
+	// count in steps that are larger than a call.
+	Fuel() uint64
+}
+
 // Function is a function of a module, safe for concurrent use.
 //
 //  1. Signature is constant.
@@ -101,6 +122,14 @@ type Batch interface {
 	// row, an error value where the row failed. On an error dst is returned as it
 	// was.
 	ExecBatch(ctx context.Context, c *Call, dst, rows []byte) ([]byte, error)
+}
+
+// Metered is the lane of a Function that tells what a call used.
+type Metered interface {
+	// ExecMetered runs the function as Exec does and returns the fuel that the
+	// call used, in units of about one instruction, also beside an error. Equal
+	// calls of instances in the same state use the same.
+	ExecMetered(ctx context.Context, c *Call, args []any) (v any, fuel uint64, err error)
 }
 
 // Message is one row or one payload on its way from a source to a sink.

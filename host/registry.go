@@ -17,6 +17,16 @@ type entry struct {
 	state    *State // nil when the store could not read it
 	bindings []*binding
 	gone     atomic.Bool // withdrawn: calls go to its successor, if there is one
+	// spent is the fuel of the modules before this one; set before publication.
+	spent uint64
+}
+
+// fuel is what the plugin's calls used; false when nothing counts them.
+func (e *entry) fuel() (used uint64, counted bool) {
+	if m, ok := e.module.(Meter); ok {
+		return e.spent + m.Fuel(), true
+	}
+	return e.spent, e.spent > 0
 }
 
 // end closes the module: it waits for the calls in flight until ctx ends, and
@@ -34,6 +44,17 @@ func (e *entry) end(ctx context.Context) error {
 		return fmt.Errorf("%s: close: %w", e.plugin.ID, err)
 	}
 	return nil
+}
+
+// follow has e count on from the entry that it replaces; nil for none.
+func (e *entry) follow(old *entry) {
+	if old == nil {
+		return
+	}
+	e.spent = old.spent
+	if m, ok := old.module.(Meter); ok && old.module != e.module {
+		e.spent += m.Fuel()
+	}
 }
 
 // snapshot is what readers see. It is never modified.
@@ -151,6 +172,7 @@ func (r *registry) publish(e *entry) {
 		}
 		b.usage = r.usages[b.name]
 	}
+	e.follow(r.snapshot().plugins[e.plugin.ID])
 	old := r.swap(e.plugin.ID, e)
 	if old == nil {
 		return
@@ -240,6 +262,10 @@ func (r *registry) withdrawAll() []*entry {
 
 // newEntry ties a module's functions to their names.
 func newEntry(p Plugin, rec Record, m Module, st *State) (*entry, error) {
+	if g, ok := m.(Granted); ok {
+		grant := g.Grant()
+		p.Grant = &grant
+	}
 	e := &entry{plugin: p, record: rec, module: m, state: st}
 	var missing []error
 	exported := map[Symbol]bool{}
@@ -263,6 +289,7 @@ func newEntry(p Plugin, rec Record, m Module, st *State) (*entry, error) {
 		b.scalar, _ = fn.(Scalar)
 		b.bytes, _ = fn.(Bytes)
 		b.batch, _ = fn.(Batch)
+		b.metered, _ = fn.(Metered)
 		e.bindings = append(e.bindings, b)
 	}
 	return e, errors.Join(missing...)
@@ -279,7 +306,7 @@ func (e *entry) postpone(p Plugin, rec Record, reason error) *entry {
 		}
 		return next
 	}
-	p.Waiting, p.Runtime = reason, e.plugin.Runtime
+	p.Waiting, p.Runtime, p.Grant = reason, e.plugin.Runtime, e.plugin.Grant
 	next := &entry{plugin: p, record: rec, module: e.module, state: e.state}
 	for _, b := range e.bindings {
 		c := *b

@@ -96,6 +96,8 @@ type Plugin struct {
 	SHA256 string
 	// DropIn is true when the bundle stands in the drop-in folder.
 	DropIn bool
+	// Grant is what it may take; nil when it does not run, or nothing bounds it.
+	Grant *Grant
 	// Err says why the plugin does not run, nil when it does.
 	Err error
 	// Waiting says why another version than the manifest's is still running,

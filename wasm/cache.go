@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -32,7 +33,7 @@ type cache struct {
 type place struct {
 	cache  *cache
 	digest string
-	using  sync.Mutex // one compilation at a time
+	using  chan struct{} // one compilation at a time
 
 	// Guarded by cache.mu.
 	users int
@@ -58,7 +59,7 @@ func (c *cache) take(code []byte) *place {
 	defer c.mu.Unlock()
 	p := c.places[digest]
 	if p == nil {
-		p = &place{cache: c, digest: digest}
+		p = &place{cache: c, digest: digest, using: make(chan struct{}, 1)}
 		c.places[digest] = p
 	}
 	p.users++
@@ -95,11 +96,16 @@ func (c *cache) giveBack(digest string) {
 	}
 }
 
-// use lets compile read and write the folder. A folder that is damaged is empty
-// then; one that compile left with an error is removed.
-func (p *place) use(compile func(dir string) error) error {
-	p.using.Lock()
-	defer p.using.Unlock()
+// use lets compile read and write the folder, and says whether there is something
+// in it. A folder that is damaged is empty then; one that compile left with an error
+// is removed.
+func (p *place) use(ctx context.Context, compile func(dir string, kept bool) error) error {
+	select {
+	case p.using <- struct{}{}:
+		defer func() { <-p.using }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	dir := filepath.Join(p.cache.dir, p.digest)
 	before, err := checksums(dir)
 	if kept, _ := os.ReadFile(filepath.Join(dir, sumsName)); err != nil || string(kept) != before {
@@ -111,7 +117,7 @@ func (p *place) use(compile func(dir string) error) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	err = compile(dir)
+	err = compile(dir, before != "")
 	if err == nil {
 		var after string
 		if after, err = checksums(dir); err == nil && after != before {

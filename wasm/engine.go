@@ -2,7 +2,10 @@ package wasm
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -17,74 +20,136 @@ type engine struct {
 	wazero.Runtime
 	code   wazero.CompiledModule
 	cache  wazero.CompilationCache // nil for none
-	shelf  *cache
-	digest string // on the shelf
+	shelf  *cache                  // nil for none
+	digest string                  // on the shelf
 }
 
-// compile compiles code. The cache on disk makes it fast and is never needed:
-// whatever is wrong with it, the module compiles without.
-func (r *Runtime) compile(ctx context.Context, g grant, code []byte) (*engine, error) {
-	config := r.engineConfig(g)
+// compile makes the engine of a module that the gate let pass; file is what errors
+// call it. The cache on disk makes it fast and is never needed: whatever is wrong
+// with it, the module is compiled without.
+func (r *Runtime) compile(ctx context.Context, file string, g grant, code []byte) (*engine, error) {
+	t := task{file: file, Engine: r.opts.Engine, Pages: uint32(g.memory) * 16} // 64 KiB each
 	if r.shelf != nil {
-		e, err := r.compileCached(ctx, config, code)
-		if err == nil {
-			return e, nil
+		e, err := r.compileOnShelf(ctx, t, code)
+		if err == nil || errors.Is(err, host.ErrInvalid) || ctx.Err() != nil {
+			return e, err
 		}
 		defer func() {
 			r.opts.Log.Debug("the cache of compiled code was not used", "err", err)
 		}()
 	}
-	e := &engine{Runtime: wazero.NewRuntimeWithConfig(ctx, config)}
-	var err error
-	if e.code, err = e.compileModule(ctx, code); err != nil {
-		e.close()
-		return nil, host.Errorf(host.ErrInvalid, "compile: %v", err)
+	if r.jail == nil {
+		return t.engine(ctx, "", code)
+	}
+	dir, err := os.MkdirTemp("", "vanth-wasm-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	return r.compileIn(ctx, dir, t, code)
+}
+
+// compileOnShelf makes the engine of code with its place on the shelf.
+func (r *Runtime) compileOnShelf(ctx context.Context, t task, code []byte) (*engine, error) {
+	place := r.shelf.take(code)
+	var e *engine
+	err := place.use(ctx, func(dir string, kept bool) error {
+		var err error
+		if kept && r.jail != nil {
+			if e, err = r.fetch(ctx, dir, t, code); err == nil || !errors.Is(err, errMissing) {
+				return err
+			}
+		}
+		e, err = r.compileIn(ctx, dir, t, code)
+		return err
+	})
+	if err != nil {
+		r.shelf.giveBack(place.digest)
+		return nil, err
+	}
+	e.shelf, e.digest = r.shelf, place.digest
+	return e, nil
+}
+
+// compileIn compiles code into the folder dir and makes its engine: in the jail, if
+// there is one.
+func (r *Runtime) compileIn(ctx context.Context, dir string, t task, code []byte) (*engine, error) {
+	if r.jail == nil {
+		return t.engine(ctx, dir, code)
+	}
+	if err := r.jail.compile(ctx, dir, t, code); err != nil {
+		return nil, err
+	}
+	e, err := r.fetch(ctx, dir, t, code)
+	if err != nil {
+		return nil, fmt.Errorf("%s: what was compiled cannot be used: %w", t.file, err)
 	}
 	return e, nil
 }
 
-// compileCached compiles code with its place on the shelf.
-func (r *Runtime) compileCached(ctx context.Context, config wazero.RuntimeConfig, code []byte) (*engine, error) {
-	place := r.shelf.take(code)
-	e := &engine{shelf: r.shelf, digest: place.digest}
-	err := place.use(func(dir string) error {
-		var err error
-		if e.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
-			return err
-		}
-		e.Runtime = wazero.NewRuntimeWithConfig(ctx, config.WithCompilationCache(e.cache))
-		e.code, err = e.compileModule(ctx, code)
-		return err
-	})
-	if err != nil {
-		e.close()
-		return nil, err
+// fetch makes the engine of code that was compiled into dir, by the jail or long
+// ago. It returns errMissing when it was not, and compiles nothing. The interpreter
+// has nothing to fetch: it compiles what the jail has compiled before.
+func (r *Runtime) fetch(ctx context.Context, dir string, t task, code []byte) (*engine, error) {
+	if !r.jail.interpreter() {
+		return t.engine(sealed(ctx), dir, code)
 	}
-	return e, nil
+	if _, err := os.Stat(filepath.Join(dir, markName)); err != nil {
+		return nil, fmt.Errorf("%w: %w", errMissing, err)
+	}
+	return t.engine(ctx, "", code)
+}
+
+// engine makes the engine of code, with a cache in the folder dir, or none for "".
+// Without one, its error is ErrInvalid; with one, the cache may be at fault.
+func (t *task) engine(ctx context.Context, dir string, code []byte) (_ *engine, err error) {
+	e := &engine{}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	config := t.config()
+	if dir != "" {
+		if e.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
+			return nil, err
+		}
+		config = config.WithCompilationCache(e.cache)
+	}
+	e.Runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	if e.code, err = e.compileModule(ctx, code); err == nil {
+		return e, nil
+	}
+	if dir == "" {
+		err = host.Errorf(host.ErrInvalid, "compile: %v", err)
+	}
+	return nil, err
 }
 
 // compileModule turns a panic of the compiler into an error.
 func (e *engine) compileModule(ctx context.Context, code []byte) (m wazero.CompiledModule, err error) {
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover().(type) {
+		case nil:
+		case error:
+			err = fmt.Errorf("the compiler failed: %w", p)
+		default:
 			err = fmt.Errorf("the compiler failed: %v", p)
 		}
 	}()
 	return e.CompileModule(ctx, code)
 }
 
-func (r *Runtime) engineConfig(g grant) wazero.RuntimeConfig {
+// engineConfig is what all modules have in common. The name is an option's.
+func engineConfig(name string) wazero.RuntimeConfig {
 	c := wazero.NewRuntimeConfig()
-	switch r.opts.Engine {
+	switch name {
 	case "compiler":
 		c = wazero.NewRuntimeConfigCompiler()
 	case "interpreter":
 		c = wazero.NewRuntimeConfigInterpreter()
 	}
-	return c.WithCoreFeatures(api.CoreFeaturesV2).
-		WithMemoryLimitPages(uint32(g.memory) * 16). // 64 KiB each
-		WithCloseOnContextDone(!g.trusted).
-		WithDebugInfoEnabled(false)
+	return c.WithCoreFeatures(api.CoreFeaturesV2).WithDebugInfoEnabled(false)
 }
 
 // close gives everything back. No guest may run any more.

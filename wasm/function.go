@@ -36,6 +36,7 @@ type direct struct{ *function }
 var (
 	_ host.Function = (*direct)(nil)
 	_ host.Scalar   = (*direct)(nil)
+	_ host.Metered  = (*direct)(nil)
 )
 
 // ExecScalar implements host.Scalar.
@@ -49,15 +50,26 @@ func (f *direct) ExecScalar(ctx context.Context, c *host.Call, words []uint64) e
 	}
 	if err := in.run(ctx, in.entry(f.function), words); err != nil {
 		err = f.module.fault(f.name, in, err)
-		f.leave(in, false)
+		f.leave(in, err)
 		return err
 	}
-	f.leave(in, true)
+	f.leave(in, nil)
 	return nil
 }
 
 // Exec implements host.Function.
 func (f *direct) Exec(ctx context.Context, c *host.Call, args []any) (any, error) {
+	return f.exec(ctx, c, args, nil)
+}
+
+// ExecMetered implements host.Metered.
+func (f *direct) ExecMetered(ctx context.Context, c *host.Call, args []any) (v any, fuel uint64, err error) {
+	v, err = f.exec(ctx, c, args, &fuel)
+	return v, fuel, err
+}
+
+// exec runs the function; fuel gets what the call used, unless it is nil.
+func (f *direct) exec(ctx context.Context, c *host.Call, args []any, fuel *uint64) (any, error) {
 	if f.skips(args) {
 		return nil, nil
 	}
@@ -70,16 +82,19 @@ func (f *direct) Exec(ctx context.Context, c *host.Call, args []any) (any, error
 	}
 	stack := in.stack[:max(len(args), len(f.results))]
 	if err := f.signature.Words(stack, args); err != nil {
-		f.leave(in, true)
+		f.leave(in, nil)
 		return nil, f.wrap(err)
 	}
-	if err := in.run(ctx, in.entry(f.function), stack); err != nil {
+	before := in.usedBy(fuel)
+	err = in.run(ctx, in.entry(f.function), stack)
+	in.gauge(fuel, before)
+	if err != nil {
 		err = f.module.fault(f.name, in, err)
-		f.leave(in, false)
+		f.leave(in, err)
 		return nil, err
 	}
 	v := f.value(stack)
-	f.leave(in, true)
+	f.leave(in, nil)
 	return v, nil
 }
 
@@ -107,6 +122,7 @@ type packed struct{ *function }
 var (
 	_ host.Function = (*packed)(nil)
 	_ host.Bytes    = (*packed)(nil)
+	_ host.Metered  = (*packed)(nil)
 )
 
 // ExecBytes implements host.Bytes.
@@ -124,36 +140,47 @@ func (f *packed) ExecBytes(ctx context.Context, c *host.Call, dst, args []byte) 
 		}
 	}
 	err = f.module.fault(f.name, in, err)
-	f.leave(in, false)
+	f.leave(in, err)
 	return dst, err
 }
 
 // appendResult appends the frame of a result and gives the instance back.
 func (f *packed) appendResult(in *instance, dst []byte, r uint64) ([]byte, error) {
 	if r == 0 {
-		f.leave(in, true)
+		f.leave(in, nil)
 		return frame.AppendNil(dst), nil
 	}
 	ptr, n, isError := unpack(r)
 	if isError {
 		_, fault, err := in.result(r)
 		err = f.module.badResult(f.name, in, fault, err)
-		f.leave(in, fault == host.FaultReturned)
+		f.leave(in, err)
 		return dst, err
 	}
-	b, err := view(in.memory, ptr, n)
+	b, fault, err := in.resultBytes(ptr, n)
 	if err != nil {
-		err = f.module.badResult(f.name, in, host.FaultMemory, err)
-		f.leave(in, false)
+		err = f.module.badResult(f.name, in, fault, err)
+		f.leave(in, err)
 		return dst, err
 	}
 	dst = append(dst, b...)
-	f.leave(in, true)
+	f.leave(in, nil)
 	return dst, nil
 }
 
 // Exec implements host.Function.
 func (f *packed) Exec(ctx context.Context, c *host.Call, args []any) (any, error) {
+	return f.exec(ctx, c, args, nil)
+}
+
+// ExecMetered implements host.Metered.
+func (f *packed) ExecMetered(ctx context.Context, c *host.Call, args []any) (v any, fuel uint64, err error) {
+	v, err = f.exec(ctx, c, args, &fuel)
+	return v, fuel, err
+}
+
+// exec runs the function; fuel gets what the call used, unless it is nil.
+func (f *packed) exec(ctx context.Context, c *host.Call, args []any, fuel *uint64) (any, error) {
 	if f.skips(args) {
 		return nil, nil
 	}
@@ -164,18 +191,20 @@ func (f *packed) Exec(ctx context.Context, c *host.Call, args []any) (any, error
 	if err != nil {
 		return nil, f.wrap(err)
 	}
+	before := in.usedBy(fuel)
 	n, err := f.write(ctx, in, args)
 	if errors.Is(err, host.ErrInvalid) {
-		f.leave(in, true)
+		f.leave(in, nil)
 		return nil, f.wrap(err)
 	}
 	var r uint64
 	if err == nil {
 		r, err = in.packed(ctx, n)
 	}
+	in.gauge(fuel, before)
 	if err != nil {
 		err = f.module.fault(f.name, in, err)
-		f.leave(in, false)
+		f.leave(in, err)
 		return nil, err
 	}
 	v, fault, err := in.result(r)
@@ -186,11 +215,26 @@ func (f *packed) Exec(ctx context.Context, c *host.Call, args []any) (any, error
 	}
 	if err != nil {
 		err = f.module.badResult(f.name, in, fault, err)
-		f.leave(in, fault == host.FaultReturned)
+		f.leave(in, err)
 		return nil, err
 	}
-	f.leave(in, true)
+	f.leave(in, nil)
 	return v, nil
+}
+
+// usedBy is what the instance has used, for a fuel that is asked for.
+func (in *instance) usedBy(fuel *uint64) int64 {
+	if fuel == nil {
+		return 0
+	}
+	return in.used()
+}
+
+// gauge sets a fuel that is asked for to what the instance used since.
+func (in *instance) gauge(fuel *uint64, since int64) {
+	if fuel != nil {
+		*fuel = uint64(max(0, in.used()-since))
+	}
 }
 
 // write encodes the arguments, in their declared types, straight into the
@@ -283,9 +327,9 @@ func (in *instance) result(r uint64) (any, host.Fault, error) {
 		return nil, "", nil
 	}
 	ptr, n, isError := unpack(r)
-	b, err := view(in.memory, ptr, n)
+	b, fault, err := in.resultBytes(ptr, n)
 	if err != nil {
-		return nil, host.FaultMemory, err
+		return nil, fault, err
 	}
 	v, err := in.decoder.Decode(b)
 	if err != nil {

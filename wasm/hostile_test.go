@@ -203,7 +203,7 @@ func TestCacheIsNotNeeded(t *testing.T) {
 // and is told on.
 func TestLogStormIsBounded(t *testing.T) {
 	var log bytes.Buffer
-	rt := newRuntime(t, Options{CallTimeout: 300 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	rt := newRuntime(t, Options{CallTimeout: 300 * time.Millisecond, OutputKiB: 1 << 20, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	m := load(t, rt, watBundle(t, `(module (import "vanth" "log" (func $log (param i32 i32 i32))) (memory (export "memory") 1)
 	  (func (export "vanth_abi_1") (result i32) (i32.const 0))
 	  (func (export "fn_storm") (loop $l (call $log (i32.const 3) (i32.const 0) (i32.const 64)) (br $l)))

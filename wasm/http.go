@@ -305,11 +305,14 @@ func (w *web) exchange(in *instance, data []byte) (map[string]any, error) {
 	}
 	if !in.module.grant.trusted {
 		// The guest is to hear of it before its call is ended.
-		left := in.module.rt.dog.left(in)
+		left := in.left()
 		limit = min(limit, left-min(left/2, max(left/10, minMargin)))
 	}
 	ctx, cancel := context.WithTimeoutCause(in.ctx, limit, fmt.Errorf("no answer within %v: %w", limit.Round(time.Millisecond), context.DeadlineExceeded))
 	defer cancel()
+	if in.caller != nil {
+		defer context.AfterFunc(in.caller, cancel)()
+	}
 	req, err := w.request(context.WithValue(ctx, requestKey{}, ctx), m)
 	if err != nil {
 		return nil, err
@@ -362,6 +365,7 @@ func importHTTP(in *instance, stack []uint64) {
 		stack[0] = code(codeTooLarge)
 	default:
 		in.reply = w.do(in, data)
+		in.wanted() // else the guest would take the end of its call for an answer
 		stack[0] = code(len(in.reply))
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -15,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/wasm/internal/meter"
 )
 
 // The modules a guest may import from.
@@ -29,7 +29,11 @@ const (
 	codePointer  = -2
 	codeTooLarge = -3
 	codeDenied   = -4
+	codeLater    = -6 // -5 is for what is closed
 )
+
+// minToll is the least that imports charge for, in bytes.
+const minToll = 1 << 10
 
 // maxLogLine bounds a line of a guest's log, in bytes; the rest is cut off.
 const maxLogLine = 4 << 10
@@ -90,6 +94,12 @@ func (m *module) defineImports(ctx context.Context) error {
 	}
 	table := importTable()
 	needs := map[string]string{}
+	if m.metered {
+		known[meter.ImportModule+"."+meter.ImportName] = refillType()
+		if err := m.defineMeter(ctx); err != nil {
+			return err
+		}
+	}
 	for _, f := range table {
 		known[importHost+"."+f.name] = f.typ
 		needs[importHost+"."+f.name] = f.needs
@@ -142,17 +152,15 @@ func (m *module) defineImports(ctx context.Context) error {
 
 // instanceOf finds the instance that an import is called from.
 func instanceOf(ctx context.Context) *instance {
-	switch c := ctx.(type) {
-	case *guestContext:
-		return c.in
-	case *startContext:
-		return c.in
-	}
-	panic(fmt.Sprintf("wasm: an import was called under a %T", ctx))
+	return ctx.(*guestContext).in
 }
 
 // guestBytes reads an import's pointer and length; false for a bad one.
+// What is read is copied, as a rule.
 func (in *instance) guestBytes(ptr, n uint64) ([]byte, bool) {
+	if n := uint32(n); n >= minToll {
+		in.charge(int64(n) >> 4)
+	}
 	b, err := view(in.memory, uint32(ptr), uint32(n))
 	return b, err == nil
 }
@@ -186,19 +194,21 @@ func logLevel(level uint64) slog.Level {
 }
 
 func importLog(in *instance, stack []uint64) {
+	size := min(uint64(uint32(stack[2])), maxLogLine)
+	in.mustHand("log", int(size))
 	level := logLevel(stack[0])
 	log := in.module.log
 	if !log.Enabled(context.Background(), level) {
 		return
 	}
-	pass, dropped := in.module.talk.line(time.Now())
-	if dropped > 0 {
-		log.Warn("lines were dropped: the plugin logs too much", "lines", dropped)
+	pass, lost := in.module.talk.pass(int(size), time.Now)
+	if lost.times > 0 {
+		log.Warn("lines were dropped: the plugin logs too much", "lines", lost.times, "bytes", lost.bytes)
 	}
 	if !pass {
 		return
 	}
-	text, ok := in.guestBytes(stack[1], min(uint64(uint32(stack[2])), maxLogLine))
+	text, ok := in.guestBytes(stack[1], size)
 	if !ok {
 		text = []byte("(the guest logged from outside its memory)")
 	}
@@ -211,40 +221,6 @@ func importLogOn(in *instance, stack []uint64) {
 	if on {
 		stack[0] = 1
 	}
-}
-
-// What a plugin may log: so many lines at once, and so many a second after that.
-const (
-	logBurst = 200
-	logRate  = 50
-)
-
-// talk bounds the lines that one plugin logs.
-type talk struct {
-	mu      sync.Mutex // guards what follows
-	last    time.Time
-	budget  float64 // lines
-	dropped int
-}
-
-// line reports whether a line may pass, and how many were dropped since the
-// last one that did.
-func (t *talk) line(now time.Time) (pass bool, dropped int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.last.IsZero() {
-		t.budget = logBurst
-	} else {
-		t.budget = min(logBurst, t.budget+logRate*now.Sub(t.last).Seconds())
-	}
-	t.last = now
-	if t.budget < 1 {
-		t.dropped++
-		return false, 0
-	}
-	t.budget--
-	dropped, t.dropped = t.dropped, 0
-	return true, dropped
 }
 
 func importCtxStr(in *instance, stack []uint64) {
@@ -317,6 +293,16 @@ func importStatePut(in *instance, stack []uint64) {
 	value, ok2 := in.guestBytes(stack[2], stack[3])
 	if !ok || !ok2 {
 		stack[0] = code(codePointer)
+		return
+	}
+	size := len(key) + len(value)
+	in.mustHand("state_put", size)
+	pass, lost := in.module.keep.pass(size, time.Now)
+	if lost.times > 0 {
+		in.module.log.Warn("state was refused: the plugin writes too much", "values", lost.times, "bytes", lost.bytes)
+	}
+	if !pass {
+		stack[0] = code(codeLater)
 		return
 	}
 	stack[0] = 0

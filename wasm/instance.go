@@ -3,18 +3,21 @@ package wasm
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
 	"strings"
-	"sync/atomic"
 
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/host/frame"
+	"github.com/vanth-io/vanth/wasm/internal/meter"
+	"github.com/vanth-io/vanth/wasm/internal/reserve"
 )
 
 // maxWords is the most parameters or results a direct function may have.
@@ -24,9 +27,11 @@ const maxWords = 16
 type instance struct {
 	module *module
 	mod    api.Module
-	memory api.Memory // nil when the module has none
+	memory api.Memory     // nil when the module has none
+	lease  *reserve.Lease // of what the memory is made of
 	buffer api.Function
 	ctx    *guestContext
+	kill   context.CancelFunc // ends ctx, and the call under way
 
 	// Belongs to the call under way.
 	call     *host.Call
@@ -35,6 +40,7 @@ type instance struct {
 	function *function
 	node     *node // the source or the sink that has it to itself; nil for none
 	out      output
+	handed   int64 // bytes, to the host
 	stack    [maxWords]uint64
 	decoder  frame.Decoder
 	scratch  []byte // of imports
@@ -45,20 +51,29 @@ type instance struct {
 
 	entries []api.Function // by function.index, looked up when first called
 
-	calls   uint64
-	running atomic.Uint64 // token of the call under way, see watchdog.go
-	used    bool          // since the janitor last looked
+	spending
+	touched bool // since the janitor last looked
 }
 
 // instantiate starts an instance.
-func (m *module) instantiate(ctx context.Context) (*instance, error) {
-	in := &instance{module: m}
-	in.ctx = newGuestContext(in)
+func (m *module) instantiate(ctx context.Context) (_ *instance, err error) {
+	in := &instance{module: m, spending: spending{slice: mostFuel}}
+	in.ctx, in.kill = newGuestContext(in)
 	limit := m.startLimit()
 	start, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	mod, err := m.engine.InstantiateModule(&startContext{start, in}, m.engine.code,
-		m.config.WithStdout(&in.out).WithStderr(&in.out).WithRandSource(m.randomness()))
+	in.caller = start
+	if in.lease, err = m.memories.Lease(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			in.lease.Release()
+		}
+	}()
+	mod, err := m.engine.InstantiateModule(&guestContext{experimental.WithMemoryAllocator(start, in.lease), in}, m.engine.code,
+		m.config.WithStdout(printer{in}).WithStderr(printer{in}).WithRandSource(in.randomness()))
+	m.rt.seats.leave(in)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return nil, fmt.Errorf("given up while an instance was started: %w", ctx.Err())
@@ -72,45 +87,65 @@ func (m *module) instantiate(ctx context.Context) (*instance, error) {
 	if err != nil {
 		return nil, m.fault("_initialize", in, err)
 	}
-	in.mod = mod
+	in.mod, in.caller = mod, nil
 	in.memory = mod.Memory()
 	in.entries = make([]api.Function, len(m.functions))
 	if m.packed {
 		in.buffer = mod.ExportedFunction(exportBuffer)
 	}
-	m.rt.dog.watch(in)
+	if m.metered {
+		in.fuel = mod.ExportedGlobal(meter.ExportFuel).(api.MutableGlobal)
+	}
+	m.mu.Lock()
+	m.instances[in] = struct{}{}
+	m.mu.Unlock()
 	return in, nil
-}
-
-// startContext is the context of an instance's start: imports find the
-// instance through it as they do through a guestContext.
-type startContext struct {
-	context.Context
-	in *instance
 }
 
 // randomness is what the guest's random bytes come from: the machine's where it
 // was granted, else the same bytes each time, which cost nothing to make.
-func (m *module) randomness() io.Reader {
-	if m.grant.has(capRandom) {
-		return rand.Reader
+func (in *instance) randomness() io.Reader {
+	if in.module.grant.has(capRandom) {
+		return tolled{in, rand.Reader}
 	}
-	return &fixedRandom{*mathrand.NewPCG(1, 2)}
+	return tolled{in, &fixedRandom{*mathrand.NewPCG(1, 2)}}
 }
 
 type fixedRandom struct{ pcg mathrand.PCG }
 
 func (r *fixedRandom) Read(b []byte) (int, error) {
+	n := len(b)
+	for ; len(b) >= 8; b = b[8:] {
+		binary.LittleEndian.PutUint64(b, r.pcg.Uint64())
+	}
 	for i := range b {
 		b[i] = byte(r.pcg.Uint64())
 	}
-	return len(b), nil
+	return n, nil
 }
 
-// close ends the instance. Its context is ended by whoever interrupted it only.
+// tolled charges for what is read, and gives little at once.
+type tolled struct {
+	in *instance
+	io.Reader
+}
+
+func (t tolled) Read(b []byte) (int, error) {
+	const most = 16 << 10
+	b = b[:min(len(b), most)]
+	t.in.charge(int64(len(b)) + 10)
+	return t.Reader.Read(b)
+}
+
+// close ends the instance.
 func (in *instance) close() {
-	in.module.rt.dog.unwatch(in)
+	m := in.module
+	m.mu.Lock()
+	delete(m.instances, in)
+	m.mu.Unlock()
+	in.kill()
 	_ = in.mod.Close(context.Background())
+	in.lease.Release()
 }
 
 // enter takes an instance for a call of f. leave must follow.
@@ -118,53 +153,58 @@ func (f *function) enter(ctx context.Context, c *host.Call) (*instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := f.module.breaker.enter(); err != nil {
+		return nil, err
+	}
 	in, err := f.module.pool.get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	in.call, in.function, in.scoped = c, f, false
-	in.out.n = 0
+	in.renew()
 	return in, nil
 }
 
-// leave gives the instance back, or throws it away after a fault.
-func (f *function) leave(in *instance, sound bool) {
-	if in.out.n > 0 && sound {
-		f.module.log.Debug("printed", "function", f.name, "text", in.out.String())
+// leave gives the instance back, or throws it away after a call with an error that
+// is not of the guest's own making.
+func (f *function) leave(in *instance, err error) {
+	m := f.module
+	if err != nil {
+		g, guilty := errors.AsType[*host.GuestError](err)
+		if !guilty || g.Fault != host.FaultReturned {
+			if guilty {
+				m.breaker.fault(g, m.grant.timeout)
+			}
+			m.pool.discard(in)
+			return
+		}
+	}
+	if in.out.n > 0 {
+		m.log.Debug("printed", "function", f.name, "text", in.out.String())
 	}
 	in.call, in.function = nil, nil
-	if sound {
-		f.module.pool.put(in)
-	} else {
-		f.module.pool.discard(in)
-	}
+	m.breaker.sound()
+	m.pool.put(in)
 }
 
-// run calls an exported function with its arguments in stack, bounded in time.
-// Any error means that the instance must be thrown away.
+// run calls an exported function with its arguments in stack. Any error means that
+// the instance must be thrown away. What bounds it is in fuel.go.
 func (in *instance) run(ctx context.Context, fn api.Function, stack []uint64) error {
-	if in.module.grant.trusted {
-		return fn.CallWithStack(in.ctx, stack)
+	in.caller = nil
+	if ctx.Done() != nil {
+		in.caller = ctx
 	}
-	token := in.begin()
-	var err error
-	if ctx.Done() == nil {
-		err = fn.CallWithStack(in.ctx, stack)
-	} else {
-		stop := context.AfterFunc(ctx, func() { in.kill(token, context.Canceled) })
-		err = fn.CallWithStack(in.ctx, stack)
-		stop()
+	err := fn.CallWithStack(in.ctx, stack)
+	if in.seated > 0 {
+		in.module.rt.seats.leave(in)
 	}
-	if !in.end(token) {
-		return err
+	if err == nil {
+		return nil
 	}
-	if cause := ctx.Err(); cause != nil {
-		return &cutShort{fmt.Errorf("given up by its caller: %w", cause)}
+	if e, ok := errors.AsType[*ended](err); ok {
+		return e.error
 	}
-	if errors.Is(in.ctx.Err(), context.Canceled) {
-		return &cutShort{host.Errorf(host.ErrInterrupted, "ended by force: the plugin is being replaced or removed, or the host closes")}
-	}
-	return fmt.Errorf("ran longer than %v: %w", in.module.grant.timeout, context.DeadlineExceeded)
+	return err
 }
 
 // cutShort is the end of a call that is not the guest's fault.
@@ -184,22 +224,29 @@ func (m *module) fault(symbol string, in *instance, err error) error {
 	switch exit := (*sys.ExitError)(nil); {
 	case errors.Is(err, context.DeadlineExceeded):
 		g.Fault = host.FaultDeadline
+	case errors.Is(err, errFuel):
+		g.Fault, g.Err = host.FaultFuel, firstLine(err)
+	case errors.Is(err, errStack), strings.HasPrefix(err.Error(), "wasm error: stack overflow"): // the engine's own limit
+		g.Fault, g.Err = host.FaultStack, firstLine(err)
 	case errors.As(err, &exit):
 		g.Fault, g.Err = host.FaultExit, fmt.Errorf("exit code %d", exit.ExitCode())
 	default:
 		if errors.Is(err, errMemory) {
 			g.Fault = host.FaultMemory
 		}
-		if errors.Is(err, errFrame) {
+		if errors.Is(err, errFrame) || errors.Is(err, errVolume) {
 			g.Fault = host.FaultResult
 		}
 		m.log.Debug("trap", "function", symbol, "trace", err.Error())
-		// The engine adds its stack trace below the first line.
-		text, _, _ := strings.Cut(err.Error(), "\n")
-		text = strings.TrimSuffix(strings.TrimPrefix(text, "wasm error: "), " (recovered by wazero)")
-		g.Err = errors.New(text)
+		g.Err = firstLine(err)
 	}
 	return g
+}
+
+// firstLine is what an error of the engine says without the stack trace below.
+func firstLine(err error) error {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return errors.New(strings.TrimSuffix(strings.TrimPrefix(text, "wasm error: "), " (recovered by wazero)"))
 }
 
 // symbol names the function, source or sink under way.

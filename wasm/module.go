@@ -13,33 +13,40 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/wasm/internal/reserve"
 )
 
 // module is a loaded bundle: compiled code, its functions and a pool of
 // instances. Its life: compile, link (check and define imports), start (first
 // instances), serve, close.
 type module struct {
-	rt     *Runtime
-	bundle host.Bundle
-	grant  grant
-	log    *slog.Logger
-	engine *engine
-	config wazero.ModuleConfig
-	took   time.Duration // to start the first instance
+	rt      *Runtime
+	bundle  host.Bundle
+	grant   grant
+	log     *slog.Logger
+	engine  *engine
+	metered bool
+	config  wazero.ModuleConfig
+	took    time.Duration // to start the first instance
 
 	functions []*function // in the manifest's order
 	named     map[string]*function
 	symbols   map[host.Symbol]*nodeSymbol // sources and sinks
 	packed    bool                        // some symbol needs the guest's buffer
 	pool      *pool
-	web       *web // nil for none
-	talk      talk
+	memories  *reserve.Pool
+	breaker   breaker
+	web       *web          // nil for none
+	talk      *throttle     // what is logged
+	keep      *throttle     // what is put into state
+	fuel      atomic.Uint64 // what calls used, in units of the meter
 	closer    sync.Once
 
-	handles atomic.Uint32 // of sources and sinks, the last one given out
-	mu      sync.Mutex    // guards what follows
-	closed  bool
-	nodes   map[*node]struct{} // the open ones
+	handles   atomic.Uint32 // of sources and sinks, the last one given out
+	mu        sync.Mutex    // guards what follows
+	closed    bool
+	nodes     map[*node]struct{} // the open ones
+	instances map[*instance]struct{}
 }
 
 // link compares the module with the manifest and the grant, and defines its
@@ -51,6 +58,9 @@ func (m *module) link(ctx context.Context) error {
 	if err := m.defineImports(ctx); err != nil {
 		return err
 	}
+	o := &m.rt.opts
+	m.talk = newThrottle(bucket{rate: logRate, most: logBurst}, o.LogKiBs)
+	m.keep = newThrottle(bucket{}, o.StateKiBs)
 	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize")
 	if m.grant.has(capClock) {
 		m.config = m.config.WithSysWalltime().WithSysNanotime()
@@ -165,7 +175,7 @@ func (m *module) Close(ctx context.Context) error {
 				}
 			})
 		}
-		err = m.pool.close(ctx, func() { m.rt.dog.killAll(m) })
+		err = m.pool.close(ctx, m.killAll)
 		shut.Wait()
 		if err != nil {
 			err = fmt.Errorf("%s: %w", m.bundle.Plugin.ID, err)
@@ -175,8 +185,18 @@ func (m *module) Close(ctx context.Context) error {
 	return err
 }
 
+// killAll ends the calls under way.
+func (m *module) killAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for in := range m.instances {
+		in.kill()
+	}
+}
+
 // release gives back what the module has, when none of its instances is alive.
 func (m *module) release() {
 	m.web.close()
 	m.engine.close()
+	m.memories.Discard()
 }

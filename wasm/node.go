@@ -194,7 +194,7 @@ func (n *node) ready(ctx context.Context) error {
 // result. On a fault the instance is gone.
 func (n *node) send(ctx context.Context, o op, raw []byte, v any) error {
 	in, length := n.in, len(raw)
-	in.out.n = 0
+	in.renew()
 	var err error
 	if raw != nil {
 		var to []byte
@@ -258,7 +258,7 @@ func (n *node) invoke(ctx context.Context, o op, ptr, length uint64) error {
 // poll runs the source's poll.
 func (n *node) poll(now time.Time) (int64, error) {
 	in, stack := n.in, n.in.stack[:0]
-	in.out.n = 0
+	in.renew()
 	if n.kind.dispatch {
 		stack = append(stack, uint64(n.kind.number))
 	}
@@ -321,9 +321,7 @@ func (n *node) shut(ctx context.Context) error {
 	case <-n.turn:
 	case <-ctx.Done():
 		if in := n.current.Load(); in != nil {
-			if token := in.running.Load(); token != 0 && token != killed {
-				in.kill(token, context.Canceled)
-			}
+			in.kill()
 		}
 		timer := time.NewTimer(forced)
 		defer timer.Stop()
@@ -355,7 +353,7 @@ func (n *node) part(ctx context.Context) error {
 		if n.in == nil || !n.kind.has(o) {
 			continue
 		}
-		n.in.out.n = 0
+		n.in.renew()
 		errs[i] = n.judge(n.invoke(ctx, o, 0, 0))
 	}
 	return errors.Join(errs[:]...)

@@ -21,8 +21,26 @@ type Options struct {
 	CallTimeout time.Duration
 	// StartTimeout bounds the start of an instance. Default 10 s.
 	StartTimeout time.Duration
+	// Fuel bounds one call, in units of about one instruction. 0 is no limit.
+	Fuel int64
 	// MemoryMiB bounds the memory of one instance. Default 16.
 	MemoryMiB int
+	// StackKiB bounds the stack of one call, by an estimate of its frames. Default
+	// 1024.
+	StackKiB int
+	// TableEntries bounds each table. Default 200,000.
+	TableEntries int
+	// OutputKiB bounds what one call hands to the host: its result, and what it
+	// emits, logs, prints and keeps as state. Default 16 MiB.
+	OutputKiB int
+	// MaxModuleMiB bounds the file of a module. Default 32.
+	MaxModuleMiB int
+	// LogKiBs is how much a plugin may log a second; four times that at once.
+	// Default 64.
+	LogKiBs int
+	// StateKiBs is how much a plugin may keep as state a second; four times that at
+	// once. Default 65536.
+	StateKiBs int
 	// PoolMin instances of a plugin are started at once and kept. Default 1.
 	PoolMin int
 	// PoolMax instances of a plugin run at once. Default 2 x GOMAXPROCS.
@@ -46,16 +64,31 @@ type Options struct {
 	Trusted []string
 	// Log takes what guests log. Default: nowhere.
 	Log *slog.Logger
+
+	unmetered bool // leaves modules as they are, for tests of what then happens
+	// Quarantine is after how many faults in a row a plugin's functions are refused for
+	// a while. Default 50; less than 0 is never.
+	Quarantine int
+	// Compiler is a command that runs Compile: modules are compiled in processes of
+	// their own, within CompileTime of the processor (default 10 s) and CompileMiB of
+	// memory (default 384) for each. nil compiles them in this one, where a hostile
+	// module is bounded by estimates only.
+	Compiler    []string
+	CompileTime time.Duration
+	CompileMiB  int
 }
 
 func (o *Options) fill() error {
 	o.CallTimeout = positive(o.CallTimeout, time.Second)
 	o.StartTimeout = positive(o.StartTimeout, 10*time.Second)
+	if o.Quarantine == 0 {
+		o.Quarantine = 50
+	}
+	o.CompileTime = positive(o.CompileTime, 10*time.Second)
 	o.PoolIdle = positive(o.PoolIdle, 60*time.Second)
 	o.PoolWait = positive(o.PoolWait, 100*time.Millisecond)
-	o.MemoryMiB = positive(o.MemoryMiB, 16)
-	if o.MemoryMiB > 4096 {
-		return host.Errorf(host.ErrInvalid, "wasm.memoryMiB: found %d, expected at most 4096", o.MemoryMiB)
+	if err := o.fillBounds(); err != nil {
+		return err
 	}
 	o.PoolMax = positive(o.PoolMax, 2*runtime.GOMAXPROCS(0))
 	o.PoolMin = min(positive(o.PoolMin, 1), o.PoolMax)
@@ -76,6 +109,34 @@ func (o *Options) fill() error {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o.HTTP.fill()
+}
+
+// fillBounds fills what bounds a plugin's size, in whatever unit. The largest are
+// what a 32-bit number of bytes can say.
+func (o *Options) fillBounds() error {
+	for _, b := range []struct {
+		key                string
+		field              *int
+		otherwise, largest int
+	}{
+		{"memoryMiB", &o.MemoryMiB, 16, 4096},
+		{"stackKiB", &o.StackKiB, 1024, 64 << 10},
+		{"tableEntries", &o.TableEntries, 200_000, 10_000_000},
+		{"outputKiB", &o.OutputKiB, 16 << 10, 1 << 20},
+		{"moduleMiB", &o.MaxModuleMiB, 32, 1 << 10},
+		{"logKiBs", &o.LogKiBs, 64, 1 << 20},
+		{"compileMiB", &o.CompileMiB, 384, 64 << 10},
+		{"stateKiBs", &o.StateKiBs, 64 << 10, 1 << 20},
+	} {
+		*b.field = positive(*b.field, b.otherwise)
+		if *b.field > b.largest {
+			return host.Errorf(host.ErrInvalid, "wasm.%s: found %d, expected 1 to %d", b.key, *b.field, b.largest)
+		}
+	}
+	if o.Fuel < 0 {
+		return host.Errorf(host.ErrInvalid, "wasm.fuel: found %d, expected 0 for no limit, or more", o.Fuel)
+	}
+	return nil
 }
 
 // positive is the value of an option, or its default when none was given.
@@ -99,9 +160,14 @@ func grantable() []string { return []string{capState, capClock, capRandom, capHT
 // grant is what one plugin gets: the least of what it asks for and what the
 // operator allows.
 type grant struct {
+	module  int // bytes of the file
 	timeout time.Duration
-	memory  int // MiB an instance
-	pool    int // instances
+	fuel    int64 // units a call; 0 is no limit
+	memory  int   // MiB an instance
+	stack   int   // bytes a call
+	tables  int   // entries a table
+	pool    int   // instances
+	output  int   // bytes a call
 	trusted bool
 	caps    []string
 	http    []pattern // what the manifest asks to reach; the operator judges apart
@@ -109,18 +175,28 @@ type grant struct {
 
 func (g *grant) has(capability string) bool { return slices.Contains(g.caps, capability) }
 
+// least is the lesser of two limits, each of which may be 0, for none.
+func least[T int | int64 | time.Duration](ceiling, asked T) T {
+	if ceiling <= 0 || asked <= 0 {
+		return max(ceiling, asked)
+	}
+	return min(ceiling, asked)
+}
+
 // grantTo judges what a manifest asks for.
 func (o *Options) grantTo(p host.Plugin) (grant, error) {
 	m := p.Manifest
-	g := grant{timeout: o.CallTimeout, memory: o.MemoryMiB, pool: o.PoolMax, trusted: slices.Contains(o.Trusted, p.ID.Name)}
-	if ms := m.Limits.CallMs; ms > 0 {
-		g.timeout = min(g.timeout, time.Duration(ms)*time.Millisecond)
-	}
-	if mib := m.Limits.MemoryMiB; mib > 0 {
-		g.memory = min(g.memory, mib)
-	}
-	if n := m.Limits.Concurrency; n > 0 {
-		g.pool = min(g.pool, n)
+	asked := m.Limits
+	g := grant{
+		module:  o.MaxModuleMiB << 20,
+		timeout: least(o.CallTimeout, time.Duration(asked.CallMs)*time.Millisecond),
+		fuel:    least(o.Fuel, asked.Fuel),
+		memory:  least(o.MemoryMiB, asked.MemoryMiB),
+		stack:   least(o.StackKiB, asked.StackKiB) << 10,
+		tables:  least(o.TableEntries, asked.TableEntries),
+		pool:    least(o.PoolMax, asked.Concurrency),
+		output:  least(o.OutputKiB, asked.OutputKiB) << 10,
+		trusted: slices.Contains(o.Trusted, p.ID.Name),
 	}
 	var refused []string
 	for _, c := range m.Requires {
@@ -148,3 +224,24 @@ func (o *Options) grantTo(p host.Plugin) (grant, error) {
 	}
 	return g, nil
 }
+
+var (
+	_ host.Granted = (*module)(nil)
+	_ host.Meter   = (*module)(nil)
+)
+
+// Grant implements host.Granted. Parts of a millisecond are told as a whole one.
+func (m *module) Grant() host.Grant {
+	g := &m.grant
+	l := host.Limits{
+		CallMs: int((g.timeout + time.Millisecond - 1) / time.Millisecond), Fuel: g.fuel, MemoryMiB: g.memory,
+		StackKiB: g.stack >> 10, TableEntries: g.tables, Concurrency: g.pool, OutputKiB: g.output >> 10,
+	}
+	if g.trusted { // and not metered
+		l.CallMs, l.Fuel, l.StackKiB, l.TableEntries = 0, 0, 0, 0
+	}
+	return host.Grant{Limits: l, Capabilities: slices.Clone(g.caps)}
+}
+
+// Fuel implements host.Meter.
+func (m *module) Fuel() uint64 { return m.fuel.Load() }

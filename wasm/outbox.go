@@ -124,16 +124,19 @@ func (in *instance) emit(stack []uint64, value func([]byte) any) int {
 		meta, ok2 = nil, true
 	}
 	size := len(data) + len(meta)
+	now, ever := in.fits(size)
 	switch {
 	case !ok || !ok2:
 		return codePointer
-	case size > maxEmitBytes:
+	case size > maxEmitBytes || !ever:
 		return codeTooLarge
 	case in.node.life.Err() != nil:
 		return emitClosing
-	case box.full(size):
+	case box.full(size) || !now:
 		return emitFull
 	}
+	in.handed += int64(size)
+	in.charge(int64(size)) // it is decoded
 	it := emitted{message: host.Message{Value: value(data)}}
 	if len(meta) > 0 {
 		v, err := in.decoder.Decode(meta)
@@ -158,13 +161,17 @@ const maxOffset = 64 << 10
 func importMark(in *instance, stack []uint64) {
 	box, no := in.openBox(stack[0])
 	data, ok := in.guestBytes(stack[1], stack[2])
+	now, ever := in.fits(len(data))
 	switch {
 	case no != 0:
 	case !ok:
 		no = codePointer
-	case len(data) > maxOffset:
+	case len(data) > maxOffset || !ever:
 		no = codeTooLarge
+	case !now:
+		no = emitFull
 	default:
+		in.handed += int64(len(data))
 		if err := frame.Valid(data); err != nil {
 			panic(fmt.Errorf("mark: %w: %w", errFrame, err))
 		}
@@ -183,13 +190,17 @@ func importMark(in *instance, stack []uint64) {
 func importFail(in *instance, stack []uint64) {
 	box, no := in.openBox(stack[0])
 	data, ok := in.guestBytes(stack[1], stack[2])
+	now, ever := in.fits(len(data))
 	switch {
 	case no != 0:
 	case !ok:
 		no = codePointer
-	case len(box.items) >= maxEmits+1: // one more than messages, so that a full box can fail
+	case !ever:
+		no = codeTooLarge
+	case len(box.items) >= maxEmits+1 || !now: // one more than messages, so that a full box can fail
 		no = emitFull
 	default:
+		in.handed += int64(len(data))
 		v, err := frame.Decode(data)
 		said, isError := v.(*frame.Error)
 		if err == nil && !isError {

@@ -183,7 +183,7 @@ func (p *pool) lose() {
 
 // put gives an instance back.
 func (p *pool) put(in *instance) {
-	in.used = true
+	in.touched = true
 	if !p.hot.CompareAndSwap(nil, in) {
 		p.free <- in // there is room for every one alive
 	} else if p.waiters.Load() > 0 {
@@ -222,11 +222,11 @@ func (p *pool) trim(keep int) {
 			p.mu.Lock()
 			spare := p.live-p.pinned > keep
 			p.mu.Unlock()
-			if spare && !in.used {
+			if spare && !in.touched {
 				p.discard(in)
 				continue
 			}
-			in.used = false
+			in.touched = false
 			p.free <- in
 		default:
 			return

@@ -13,23 +13,24 @@ import (
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/wasm/internal/gate"
+	"github.com/vanth-io/vanth/wasm/internal/meter"
+	"github.com/vanth-io/vanth/wasm/internal/reserve"
 )
-
-// maxModule bounds a module file, in bytes.
-const maxModule = 32 << 20
 
 // Runtime is the host.Runtime for WebAssembly.
 type Runtime struct {
 	opts  Options
 	shelf *cache // nil for none
-	dog   *watchdog
+	jail  *jail  // nil for none
+	seats *seats
+	epoch time.Time
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
 	modules map[*module]struct{}
 
 	loads  sync.WaitGroup // compilations, also those nobody waits for any more
-	beat   sync.WaitGroup // watchdog and janitor
+	beat   sync.WaitGroup // janitor
 	stop   chan struct{}
 	closer sync.Once
 }
@@ -39,14 +40,14 @@ func New(_ context.Context, o Options) (*Runtime, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	r := &Runtime{opts: o, dog: newWatchdog(), modules: map[*module]struct{}{}, stop: make(chan struct{})}
+	r := &Runtime{opts: o, seats: newSeats(), epoch: time.Now(), modules: map[*module]struct{}{}, stop: make(chan struct{})}
+	r.jail = newJail(&r.opts)
 	if o.CacheDir != "" {
 		var err error
 		if r.shelf, err = newCache(o.CacheDir); err != nil {
 			return nil, fmt.Errorf("wasm: cache: %w", err)
 		}
 	}
-	r.beat.Go(func() { r.dog.run(r.stop) })
 	r.beat.Go(r.janitor)
 	return r, nil
 }
@@ -139,15 +140,20 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	if err != nil {
 		return nil, err
 	}
-	code, err := readModule(b)
+	code, err := readModule(b, g.module)
 	if err != nil {
 		return nil, err
 	}
-	if err := admit(g, code); err != nil {
+	code, memory, err := r.inspect(g, code)
+	if err != nil {
 		return nil, host.Errorf(host.ErrInvalid, "%s.wasm: %v", b.Plugin.ID.Name, err)
 	}
-	m := &module{rt: r, bundle: b, grant: g, log: r.opts.Log.With("plugin", b.Plugin.ID.String()), nodes: map[*node]struct{}{}}
-	if m.engine, err = r.compile(ctx, g, code); err != nil {
+	m := &module{
+		rt: r, bundle: b, grant: g, log: r.opts.Log.With("plugin", b.Plugin.ID.String()), nodes: map[*node]struct{}{},
+		instances: map[*instance]struct{}{}, metered: r.meters(g),
+		memories: reserve.New(memory), breaker: breaker{after: r.opts.Quarantine, clock: r.clock},
+	}
+	if m.engine, err = r.compile(ctx, b.Plugin.ID.Name+".wasm", g, code); err != nil {
 		return nil, err
 	}
 	if g.has(capHTTP) {
@@ -172,18 +178,38 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	return m, nil
 }
 
-// admit looks at a module before the engine does, which allocates by what a file
-// claims and compiles for as long as it takes.
-func admit(g grant, code []byte) error {
-	_, err := gate.Walk(code, gate.Caps{Bytes: maxModule, Pages: g.memory * 16}) // 64 KiB each
+// inspect looks at a module before the engine does, which allocates by what a file
+// claims and compiles for as long as it takes; and makes it one that can be bounded.
+// The size is the most that its memory may grow to, in bytes.
+func (r *Runtime) inspect(g grant, code []byte) (_ []byte, memory uint64, err error) {
+	metered := r.meters(g)
+	m, err := gate.Walk(code, gate.Caps{
+		Bytes: r.opts.MaxModuleMiB << 20, Pages: g.memory * 16, // of 64 KiB each
+		TableEntries: g.tables, Positions: metered, Clamp: metered,
+	})
 	if e, ok := errors.AsType[*gate.Error](err); ok && e.Section == "memory" {
-		return fmt.Errorf("%w: the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", err, g.memory)
+		return nil, 0, fmt.Errorf("%w: the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", err, g.memory)
 	}
-	return err
+	if err != nil {
+		return nil, 0, err
+	}
+	if l := m.Memory; l != nil {
+		memory = uint64(g.memory) << 20
+		if l.HasMax {
+			memory = min(memory, uint64(l.Max)<<16)
+		}
+	}
+	if metered {
+		code, err = meter.Rewrite(code, m, meter.Limits{Stack: g.stack, TableEntries: g.tables})
+	}
+	return code, memory, err
 }
 
-// readModule reads <name>.wasm of a bundle.
-func readModule(b host.Bundle) ([]byte, error) {
+// meters reports whether the modules of a plugin are metered.
+func (r *Runtime) meters(g grant) bool { return !g.trusted && !r.opts.unmetered }
+
+// readModule reads <name>.wasm of a bundle, which has most bytes at most.
+func readModule(b host.Bundle, most int) ([]byte, error) {
 	name := b.Plugin.ID.Name + ".wasm"
 	f, err := b.Open(name)
 	if os.IsNotExist(err) {
@@ -193,12 +219,12 @@ func readModule(b host.Bundle) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	code, err := io.ReadAll(io.LimitReader(f, maxModule+1))
+	code, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(code) > maxModule {
-		return nil, host.Errorf(host.ErrInvalid, "%s has more than %d bytes", name, maxModule)
+	if len(code) > most {
+		return nil, host.Errorf(host.ErrInvalid, "%s has more than %d bytes, which is what wasm.moduleMiB allows", name, most)
 	}
 	if !strings.HasPrefix(string(code[:min(8, len(code))]), "\x00asm\x01\x00\x00\x00") {
 		return nil, host.Errorf(host.ErrInvalid, "%s is not a WebAssembly module of version 1", name)
@@ -217,6 +243,7 @@ func (r *Runtime) janitor() {
 		case <-t.C:
 			for _, m := range r.loaded() {
 				m.pool.trim(r.opts.PoolMin)
+				m.memories.Trim()
 			}
 			if r.shelf == nil {
 				continue
@@ -252,6 +279,9 @@ func (r *Runtime) Close(ctx context.Context) error {
 		r.mu.Lock()
 		r.closed = true
 		r.mu.Unlock()
+		if r.jail != nil {
+			r.jail.end()
+		}
 		r.loads.Wait()
 		for _, m := range r.loaded() {
 			if e := m.Close(ctx); err == nil {

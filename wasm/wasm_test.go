@@ -366,15 +366,10 @@ func TestPoolIsBounded(t *testing.T) {
 		})
 	}
 	busy := func() bool {
-		n := 0
-		rt.dog.mu.Lock()
-		defer rt.dog.mu.Unlock()
-		for in := range rt.dog.instances {
-			if in.running.Load() != 0 {
-				n++
-			}
-		}
-		return n == 2
+		p := m.pool
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.live == 2 && p.hot.Load() == nil && len(p.free) == 0
 	}
 	for !busy() {
 		time.Sleep(time.Millisecond)

@@ -30,6 +30,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	compileChild() // of the hosts in this process
 	var err error
 	if built, err = os.MkdirTemp("", "vanth-e2e-*"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

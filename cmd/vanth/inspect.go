@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,6 +86,16 @@ func inspectPackage(cmd *cobra.Command, file string, id host.ID) error {
 	line("version", p.Manifest.Version)
 	for _, s := range p.Manifest.List() {
 		line(s.Kind.String(), s.Name)
+	}
+	if len(p.Manifest.Requires) > 0 {
+		line("requires", strings.Join(p.Manifest.Requires, " "))
+	}
+	if asked := p.Manifest.Limits; asked != (host.Limits{}) {
+		b, err := json.Marshal(asked)
+		if err != nil {
+			return err
+		}
+		line("limits", string(b)+" (what it asks for; plugin describe shows what it has)")
 	}
 	if p.Manifest.Language == host.LanguageNative {
 		return inspectSo(cmd, filepath.Join(dir, p.Manifest.Executable))

@@ -37,6 +37,7 @@ func archive(t *testing.T, files map[string]string) string {
 // named with its reason; with it nothing is guessed.
 func TestInspectGuessesTheClass(t *testing.T) {
 	module := map[string]string{"kit.wasm": geoModule, "kit.json": geoManifest}
+	asking := map[string]string{"kit.wasm": geoModule, "kit.json": `{"version":"1","functions":["f"],"requires":["state","clock"],"limits":{"fuel":5000000000,"outputKiB":64}}`}
 	source := map[string]string{"Kit@v1.so": "x", "kit.yaml": "default: {}\n"}
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -46,6 +47,8 @@ func TestInspectGuessesTheClass(t *testing.T) {
 	}{
 		"module":        {module, nil, exitOK, "class:       wasm (guessed by kit.wasm; --class says otherwise)\nversion:     1\nfunction:    f\n"},
 		"module, given": {module, []string{"--class", "functions"}, exitOK, "class:       functions\nversion:     1\nfunction:    f\n"},
+		"module, asking": {asking, nil, exitOK, "class:       wasm (guessed by kit.wasm; --class says otherwise)\nversion:     1\nfunction:    f\n" +
+			"requires:    state clock\nlimits:      {\"fuel\":5000000000,\"outputKiB\":64} (what it asks for; plugin describe shows what it has)\n"},
 		"source":        {source, nil, exitFailed, "class:       sources (guessed by Kit@v1.so and kit.yaml; --class says otherwise)\nversion:     v1\nsource:      kit\n"},
 		"source, given": {source, []string{"--class", "sinks"}, exitFailed, "class:       sinks\nversion:     v1\nsink:        kit\n"},
 		"nothing":       {map[string]string{"x": ""}, nil, exitFailed, "class:       wasm (guessed by no .so file; --class says otherwise)\n"},

@@ -19,6 +19,7 @@ const (
 )
 
 func main() {
+	compileChild()
 	if len(os.Args) == 3 {
 		switch os.Args[1] {
 		case probeCommand:

@@ -212,6 +212,16 @@ func TestOptionsCarryEveryValue(t *testing.T) {
 	if !h.Install.Scripts || !h.Install.PrivateNet || !h.Install.ExternalFiles || a.Auth == nil || a.Auth.Keys != "/h/etc/mgmt" {
 		t.Error("what was permitted did not arrive")
 	}
+	c.WASM.Fuel, c.WASM.StackKiB, c.WASM.TableEntries, c.WASM.OutputKiB = 1<<40, 2, 3, 4
+	c.WASM.ModuleMiB, c.WASM.LogKiBs, c.WASM.StateKiBs = 5, 6, 7
+	bound := wasmOptions("/h", c, log)
+	got = []int64{
+		bound.Fuel, int64(bound.StackKiB), int64(bound.TableEntries), int64(bound.OutputKiB),
+		int64(bound.MaxModuleMiB), int64(bound.LogKiBs), int64(bound.StateKiBs),
+	}
+	if diff := cmp.Diff([]int64{1 << 40, 2, 3, 4, 5, 6, 7}, got); diff != "" {
+		t.Errorf("wasm: -want +got:\n%s", diff)
+	}
 	c.WASM.Grants = []string{} // nothing granted must not become the default
 	if w := wasmOptions("/h", c, log); w.Grants == nil || w.MemoryMiB != 16 || w.CallTimeout != time.Second || w.Engine != "auto" {
 		t.Errorf("wasm: %+v", w)

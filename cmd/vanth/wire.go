@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,18 +187,18 @@ func hostOptions(home string, c config.Config, log *slog.Logger) host.Options {
 func wasmOptions(home string, c config.Config, log *slog.Logger) wasm.Options {
 	return wasm.Options{
 		CacheDir:    filepath.Join(home, "data", "cache", "wasm"),
-		CallTimeout: c.WASM.CallTimeout, StartTimeout: c.WASM.StartTimeout, MemoryMiB: c.WASM.MemoryMiB,
+		CallTimeout: c.WASM.CallTimeout, StartTimeout: c.WASM.StartTimeout, Fuel: c.WASM.Fuel, MemoryMiB: c.WASM.MemoryMiB,
+		StackKiB: c.WASM.StackKiB, TableEntries: c.WASM.TableEntries, OutputKiB: c.WASM.OutputKiB, MaxModuleMiB: c.WASM.ModuleMiB,
+		LogKiBs: c.WASM.LogKiBs, StateKiBs: c.WASM.StateKiBs,
 		PoolMin: c.WASM.PoolMin, PoolMax: c.WASM.PoolMax, PoolIdle: c.WASM.PoolIdle, PoolWait: c.WASM.PoolWait,
 		HTTP:   wasm.HTTP{Allow: c.WASM.HTTP, Timeout: c.WASM.HTTPTimeout, MaxBytes: c.WASM.HTTPMaxKiB << 10},
 		Engine: c.WASM.Engine, Grants: c.WASM.Grants, Trusted: c.WASM.Trusted, Log: log,
+		Compiler: []string{ownFile(), compileCommand},
 	}
 }
 
 func nativeOptions(home string, c config.Config, log *slog.Logger) native.Options {
-	exe := "/proc/self/exe" // the file that runs, also after it was replaced
-	if runtime.GOOS != "linux" {
-		exe, _ = os.Executable()
-	}
+	exe := ownFile()
 	o := native.Options{
 		Home: home, StateDir: filepath.Join(home, "data", "native"),
 		Probe: []string{exe, probeCommand}, Log: log,

@@ -39,7 +39,7 @@ type RuntimeKit struct {
 // Runtime checks that a runtime keeps each sentence of host.Runtime, host.Module
 // and host.Function.
 func Runtime(t *testing.T, kit RuntimeKit) {
-	for _, c := range runtimeChecks() {
+	for _, c := range append(runtimeChecks(), meterChecks()...) {
 		t.Run(c.name, func(t *testing.T) {
 			if err := c.check(t.TempDir(), kit); err != nil {
 				t.Error(err)

@@ -100,6 +100,15 @@ func TestBrokenRuntimesAreCaught(t *testing.T) {
 		check string
 		wrap  func(host.Module) host.Module
 	}{
+		"the grant grows": {"G the grant is constant and grants what is asked for at most", func(m host.Module) host.Module {
+			return &boundModule{Module: m, grow: 1}
+		}},
+		"more is granted than asked for": {"G the grant is constant and grants what is asked for at most", func(m host.Module) host.Module {
+			return &boundModule{Module: m, limits: host.Limits{OutputKiB: 64}}
+		}},
+		"the meter goes back":    {"C the meter counts what calls use", func(m host.Module) host.Module { return &meteredModule{Module: m, call: 7, module: -1, total: 1000} }},
+		"the meter stands still": {"C the meter counts what calls use", func(m host.Module) host.Module { return &meteredModule{Module: m, call: 7} }},
+		"calls tell nothing":     {"C the meter counts what calls use", func(m host.Module) host.Module { return &meteredModule{Module: m, module: 7} }},
 		"symbols are missing": {"M1 the symbols are those of the manifest, in its order", func(m host.Module) host.Module {
 			return &brokenModule{Module: m, symbols: []host.Symbol{{Kind: host.KindFunction, Name: "echo"}}}
 		}},
@@ -146,7 +155,7 @@ func TestBrokenRuntimesAreCaught(t *testing.T) {
 			kit := fakeKit(func() host.Runtime {
 				return &brokenRuntime{&FakeRuntime{BeforeLoad: refuseDamaged}, fault.wrap}
 			})
-			for _, c := range runtimeChecks() {
+			for _, c := range append(runtimeChecks(), meterChecks()...) {
 				if c.name != fault.check {
 					continue
 				}

@@ -1,4 +1,4 @@
-;; fault: trap
+;; fault: stack
 ;; text: stack overflow
 ;; slow: yes
 (module

@@ -45,7 +45,14 @@ type Basic struct {
 type WASM struct {
 	CallTimeout  time.Duration
 	StartTimeout time.Duration
+	Fuel         int64 // a call; 0 for no limit
 	MemoryMiB    int
+	StackKiB     int
+	TableEntries int
+	OutputKiB    int
+	ModuleMiB    int
+	LogKiBs      int
+	StateKiBs    int
 	PoolMin      int
 	PoolMax      int // 0 for twice GOMAXPROCS
 	PoolIdle     time.Duration
@@ -107,6 +114,7 @@ func Default() Config {
 		},
 		WASM: WASM{
 			CallTimeout: time.Second, StartTimeout: 10 * time.Second, MemoryMiB: 16,
+			StackKiB: 1024, TableEntries: 200_000, OutputKiB: 16 << 10, ModuleMiB: 32, LogKiBs: 64, StateKiBs: 64 << 10,
 			PoolMin: 1, PoolIdle: time.Minute, PoolWait: 100 * time.Millisecond,
 			Engine: "auto", Grants: []string{"state", "clock", "random"}, Trusted: []string{},
 			HTTP: []string{}, HTTPTimeout: 10 * time.Second, HTTPMaxKiB: 1024,

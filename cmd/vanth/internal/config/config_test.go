@@ -94,6 +94,10 @@ func TestPrecedence(t *testing.T) {
 		{"names and keys", "basic: {enableRestAuditLog: true, allowedHosts: [edge.local, '::2'], pluginKeys: [" + minisignKey + "]}", nil, nil, func(c *Config) {
 			c.Basic.AuditLog, c.Basic.AllowedHosts, c.Basic.PluginKeys = true, []string{"edge.local", "::2"}, []string{minisignKey}
 		}},
+		{"bounds of plugins", "wasm: {fuel: 5000000000, stackKiB: 1, tableEntries: 2, outputKiB: 3, moduleMiB: 4, logKiBs: 5, stateKiBs: 6}", nil, nil, func(c *Config) {
+			w := &c.WASM
+			w.Fuel, w.StackKiB, w.TableEntries, w.OutputKiB, w.ModuleMiB, w.LogKiBs, w.StateKiBs = 5_000_000_000, 1, 2, 3, 4, 5, 6
+		}},
 		{"durations", "wasm:\n  callTimeout: 250\n  poolWait: 1m30s\n", nil, nil, func(c *Config) {
 			c.WASM.CallTimeout, c.WASM.PoolWait = 250*time.Millisecond, 90*time.Second
 		}},
@@ -125,6 +129,11 @@ func TestWrongValues(t *testing.T) {
 		{"port out of range", "basic: {restport: 65536}", nil, []string{"kuiper.yaml:1: basic.restPort: found 65536, expected"}},
 		{"huge number", "basic: {restPort: 99999999999999999999}", nil, []string{"basic.restPort: found 99999999999999999999"}},
 		{"float", "wasm: {memoryMiB: 1.5}", nil, []string{"wasm.memoryMiB: found 1.5, expected a whole number from 1 to 4096"}},
+		{"fuel below none", "wasm: {fuel: -1}", nil, []string{"wasm.fuel: found -1, expected a whole number from 0 to 9007199254740992"}},
+		{"no stack", "wasm: {stackKiB: 0}", nil, []string{"wasm.stackKiB: found 0, expected a whole number from 1 to 65536"}},
+		{"all bounds", "wasm: {tableEntries: 0, outputKiB: 2000000, moduleMiB: x, logKiBs: 0, stateKiBs: []}", nil, []string{
+			"wasm.tableEntries", "wasm.outputKiB: found 2000000, expected a whole number from 1 to 1048576", "wasm.moduleMiB", "wasm.logKiBs", "wasm.stateKiBs",
+		}},
 		{"bool as text", "basic: {insecure: maybe}", nil, []string{`basic.insecure: found text "maybe", expected true or false`}},
 		{"list for text", "basic: {restIp: [a]}", nil, []string{"basic.restIp: found a list of 1, expected an IP address or a host name"}},
 		{"not an address", "basic: {restIp: 300.1.1.1}", nil, []string{`basic.restIp: found text "300.1.1.1"`}},

@@ -43,7 +43,15 @@ func keys() []key {
 
 		duration("wasm.callTimeout", tiny, year, func(c *Config) *time.Duration { return &c.WASM.CallTimeout }),
 		duration("wasm.startTimeout", tiny, year, func(c *Config) *time.Duration { return &c.WASM.StartTimeout }),
+		// More than JSON keeps exactly is no limit either.
+		integer("wasm.fuel", 0, int64(1)<<53, func(c *Config) *int64 { return &c.WASM.Fuel }),
 		integer("wasm.memoryMiB", 1, 4096, func(c *Config) *int { return &c.WASM.MemoryMiB }),
+		integer("wasm.stackKiB", 1, 64<<10, func(c *Config) *int { return &c.WASM.StackKiB }),
+		integer("wasm.tableEntries", 1, 10_000_000, func(c *Config) *int { return &c.WASM.TableEntries }),
+		integer("wasm.outputKiB", 1, 1<<20, func(c *Config) *int { return &c.WASM.OutputKiB }),
+		integer("wasm.moduleMiB", 1, 1<<10, func(c *Config) *int { return &c.WASM.ModuleMiB }),
+		integer("wasm.logKiBs", 1, 1<<20, func(c *Config) *int { return &c.WASM.LogKiBs }),
+		integer("wasm.stateKiBs", 1, 1<<20, func(c *Config) *int { return &c.WASM.StateKiBs }),
 		integer("wasm.poolMin", 1, 100_000, func(c *Config) *int { return &c.WASM.PoolMin }),
 		integer("wasm.poolMax", 0, 100_000, func(c *Config) *int { return &c.WASM.PoolMax }),
 		duration("wasm.poolIdle", tiny, year, func(c *Config) *time.Duration { return &c.WASM.PoolIdle }),

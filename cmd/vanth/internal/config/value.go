@@ -125,13 +125,13 @@ func boolean(name string, field func(*Config) *bool) key {
 	}}
 }
 
-func integer(name string, low, high int, field func(*Config) *int) key {
+func integer[T int | int64](name string, low, high T, field func(*Config) *T) key {
 	return key{name: name, set: func(c *Config, n *yaml.Node) error {
 		var v int64
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&v) != nil || v < int64(low) || v > int64(high) {
 			return wrong(n, "a whole number from %d to %d", low, high)
 		}
-		*field(c) = int(v)
+		*field(c) = T(v)
 		return nil
 	}}
 }
