@@ -19,6 +19,8 @@ type class struct {
 	// native: a collection of eKuiper's native plugins. An update is none of
 	// one that is not there, and a deletion can end the process.
 	native bool
+	// watched: its plugins have a status and can be restarted.
+	watched bool
 	// prebuilt are the plugins that eKuiper's download site has.
 	prebuilt []string
 }

@@ -18,7 +18,7 @@ import (
 // portableClass is the collection of eKuiper's portable plugins.
 func portableClass() class {
 	return class{
-		name: host.ClassPortables, item: appendPortable, object: appendPortable,
+		name: host.ClassPortables, item: appendPortable, object: appendPortable, watched: true,
 		words: words{
 			one:      "portable plugin",
 			creating: "portable plugin create command error",
@@ -30,13 +30,16 @@ func portableClass() class {
 	}
 }
 
-// routes of processes, which portable plugins have.
-func (c class) processRoutes(one string) []route {
+// statusRoutes are those of plugins that are watched.
+func (c class) statusRoutes(one string) []route {
 	return []route{
-		{"GET", one + "/status", c.status, "how the processes of a " + c.words.one + " are", safe | ekuiper},
-		{"POST", one + "/restart", c.restart, "end the processes of a " + c.words.one + " and start others", ekuiper},
-		{"GET", one + "/logs", c.logs, "what a " + c.words.one + " printed", safe | ekuiper},
+		{"GET", one + "/status", c.status, "how a " + c.words.one + " is", safe | ekuiper},
+		{"POST", one + "/restart", c.restart, "end what runs of a " + c.words.one + " and start it anew", ekuiper},
 	}
+}
+
+func (c class) logRoute(one string) route {
+	return route{"GET", one + "/logs", c.logs, "what a " + c.words.one + " printed", safe | ekuiper}
 }
 
 // appendPortable appends a portable plugin: eKuiper's keys in eKuiper's order,
@@ -111,6 +114,9 @@ func appendStatus(dst []byte, st *host.Status, now time.Time) []byte {
 			dst = appendField(dst, f.key, f.value)
 		}
 	}
+	if i := st.Instances; i != nil {
+		dst = appendInstances(append(appendKey(dst, "instances"), '{'), i)
+	}
 	dst = append(appendKey(dst, "symbols"), '[')
 	for i, y := range st.Symbols {
 		if i > 0 {
@@ -130,6 +136,23 @@ func appendStatus(dst []byte, st *host.Status, now time.Time) []byte {
 		dst = append(dst, '}')
 	}
 	return append(dst, "]}"...)
+}
+
+// appendInstances appends what is in the braces, and the second one.
+func appendInstances(dst []byte, i *host.Instances) []byte {
+	for _, f := range [...]struct {
+		key   string
+		value int64
+	}{
+		{"alive", int64(i.Alive)},
+		{"most", int64(i.Most)},
+		{"memory", i.Memory},
+		{"grant", i.Grant},
+		{"faults", int64(i.Faults)},
+	} {
+		dst = strconv.AppendInt(appendKey(dst, f.key), f.value, 10)
+	}
+	return append(dst, '}')
 }
 
 func appendSymbol(dst []byte, y *host.SymbolStatus) []byte {

@@ -63,7 +63,7 @@ func routes(o *Options) []route {
 func classes() []class {
 	return []class{
 		{
-			name: host.ClassWASM, item: appendWASM, object: appendWASM,
+			name: host.ClassWASM, item: appendWASM, object: appendWASM, watched: true,
 			words: words{
 				one:      "wasm plugin",
 				creating: "wasm plugin create command error",
@@ -94,8 +94,11 @@ func (c class) routes() []route {
 	if c.native {
 		list = append(list, route{"GET", all + "/prebuild", c.prebuild, "where builds of " + c.words.one + "s can be had", safe | ekuiper})
 	}
+	if c.watched {
+		list = append(list, c.statusRoutes(one)...)
+	}
 	if c.name == host.ClassPortables {
-		list = append(list, c.processRoutes(one)...)
+		list = append(list, c.logRoute(one))
 	}
 	if c.name == host.ClassFunctions {
 		list = append(list, route{"POST", one + "/register", c.register, "set the functions of a " + c.words.one, ekuiper})

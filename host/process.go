@@ -6,13 +6,18 @@ import (
 	"time"
 )
 
-// Supervised is a [Module] that runs in processes of its own.
+// Supervised is a [Module] whose health is watched: it runs in processes of its
+// own, or in a sandbox.
 type Supervised interface {
-	// Status tells the truth of this moment, and never waits for a process.
+	// Status tells the truth of this moment, and never waits for the plugin.
 	Status() Status
-	// Restart ends the processes and starts others. It returns when they serve,
-	// or with the error of why they do not; the supervisor goes on trying.
+	// Restart ends what runs of the plugin and starts anew. It returns when that
+	// serves, or with the error of why it does not; the supervisor goes on trying.
 	Restart(context.Context) error
+}
+
+// Printing is a [Module] whose processes print.
+type Printing interface {
 	// Output is what the processes printed.
 	Output() Output
 }
@@ -51,7 +56,18 @@ type Status struct {
 	// Sandbox is what holds the processes.
 	Sandbox   string
 	Processes []Process
+	// Instances tells of what runs in a sandbox within the host; nil for nothing.
+	Instances *Instances
 	Symbols   []SymbolStatus
+}
+
+// Instances are the sandboxes of a module.
+type Instances struct {
+	Alive  int
+	Most   int   // that may be
+	Memory int64 // bytes that they have
+	Grant  int64 // bytes that they may have, all together
+	Faults int   // of calls, so far
 }
 
 // Process is one process of a module.

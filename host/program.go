@@ -99,8 +99,8 @@ func (m *Manifest) makeExecutable(dir string) error {
 // Nothing of it runs. The error is ErrInvalid.
 func ReadBundle(dir string, id ID) (Manifest, error) { return describe(dir, id, nil) }
 
-// Status says how the processes of a plugin are. A plugin without processes is
-// running or has an error. The error is ErrNotFound.
+// Status says how a plugin is. One that nobody watches is running or has an error.
+// The error is ErrNotFound.
 func (h *Host) Status(id ID) (Status, error) {
 	e := h.reg.snapshot().plugins[id]
 	if e == nil {
@@ -119,9 +119,9 @@ func (h *Host) Status(id ID) (Status, error) {
 	return st, nil
 }
 
-// Restart ends the processes of a plugin and starts others. One that could not
-// be loaded is loaded again. The error is ErrNotFound, ErrUnsupported for a
-// plugin without processes, or why they do not start.
+// Restart ends what runs of a plugin and starts it anew. One that could not be
+// loaded is loaded again. The error is ErrNotFound, ErrUnsupported for a native
+// plugin, or why it does not start.
 func (h *Host) Restart(ctx context.Context, id ID) error {
 	old, err := h.reg.begin(id)
 	if err != nil {
@@ -134,7 +134,7 @@ func (h *Host) Restart(ctx context.Context, id ID) error {
 	if m, ok := old.module.(Supervised); ok {
 		return m.Restart(ctx)
 	}
-	if old.module != nil || !old.plugin.Manifest.IsProgram() {
+	if old.module != nil || id.Class != ClassWASM && !old.plugin.Manifest.IsProgram() {
 		return Errorf(ErrUnsupported, "%s: it does not run in a process of its own", id)
 	}
 	p := old.plugin
@@ -165,7 +165,7 @@ func (h *Host) Output(id ID) (Output, error) {
 	if e == nil {
 		return nil, Errorf(ErrNotFound, "%s: not found", id)
 	}
-	if m, ok := e.module.(Supervised); ok {
+	if m, ok := e.module.(Printing); ok {
 		return m.Output(), nil
 	}
 	if err := e.plugin.Err; err != nil && !errors.Is(err, ErrRestart) {

@@ -42,6 +42,7 @@ type module struct {
 var (
 	_ host.Module     = (*module)(nil)
 	_ host.Supervised = (*module)(nil)
+	_ host.Printing   = (*module)(nil)
 )
 
 // instances is how many processes a manifest asks for.
@@ -199,7 +200,7 @@ func (m *module) Restart(ctx context.Context) error {
 	return err
 }
 
-// Output implements host.Supervised.
+// Output implements host.Printing.
 func (m *module) Output() host.Output { return m.out }
 
 // errClosed is the error of a symbol whose module was closed before it began.

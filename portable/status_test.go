@@ -152,7 +152,7 @@ func TestOutput(t *testing.T) {
 	each(t, allSDKs, func(t *testing.T, sdk string) {
 		p := startWith(t, sdk, "print", "die")
 		p.want(t, true, "print", "low on memory")
-		out := p.Module.(host.Supervised).Output()
+		out := p.Module.(host.Printing).Output()
 		soon(t, "the line", func() bool { return slices.Contains(out.Tail(10), "low on memory") })
 		err := callError(p, "die", 3.0)
 		if g := guestError(t, "die", err); !strings.Contains(g.Output, "low on memory") {

@@ -48,6 +48,7 @@ func (e *ended) Unwrap() error { return e.error }
 type spending struct {
 	fuel    api.MutableGlobal // left, before and after a call; nil where nothing is metered
 	granted int64             // in the life of the instance; what is used is that less what is left
+	counted int64             // of what was used, with the module
 	owed    int64             // by imports, where there is no fuel to take it from
 	most    int64             // of granted, for the call under way; 0 for no limit
 
@@ -67,27 +68,41 @@ func (s *spending) used() int64 {
 	return s.granted - int64(s.fuel.Get())
 }
 
+// count adds what was used to the module's count, which calls that end within their
+// fuel do not touch.
+func (in *instance) count(used int64) {
+	in.module.fuel.Add(uint64(used - in.counted))
+	in.counted = used
+}
+
 // begin makes ready for a call that may use so much fuel; 0 is no limit. It gets a
 // first slice that is smaller if need be, so that a look at the fuel meets the limit.
-func (s *spending) begin(limit int64) {
-	s.began = 0
-	if limit == 0 || s.fuel == nil {
+func (in *instance) begin(limit int64) {
+	in.began = 0
+	if limit == 0 || in.fuel == nil {
 		return
 	}
-	used := s.used()
-	s.most = used + limit
+	used := in.used()
+	if used-in.counted >= mostFuel {
+		in.count(used)
+	}
+	in.most = used + limit
 	left := min(mostFuel, limit)
-	s.granted = used + left
-	s.fuel.Set(uint64(left))
+	in.granted = used + left
+	in.fuel.Set(uint64(left))
 }
 
 // refill is the import that a metered guest calls when it has no fuel left, or no
 // room on the stack. It returns the fuel to go on with, or panics.
 func (in *instance) refill(left, room int64) int64 {
+	if in.fuel != nil { // for who asks, should the call end here
+		in.fuel.Set(uint64(left))
+	}
 	if room < 0 {
 		panic(fmt.Errorf("%w: the call needs more than %d KiB: see limits.stackKiB of the manifest and wasm.stackKiB", errStack, in.module.grant.stack>>10))
 	}
 	used := in.granted - left
+	in.count(used)
 	in.pause()
 	give := in.slice
 	if in.most > 0 {
@@ -95,7 +110,6 @@ func (in *instance) refill(left, room int64) int64 {
 			panic(fmt.Errorf("%w: the call needs more than %d units: see limits.fuel of the manifest and wasm.fuel", errFuel, in.module.grant.fuel))
 		}
 	}
-	in.module.fuel.Add(uint64(used + give - in.granted))
 	in.granted = used + give
 	return give
 }

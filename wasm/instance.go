@@ -143,6 +143,7 @@ func (in *instance) close() {
 	m.mu.Lock()
 	delete(m.instances, in)
 	m.mu.Unlock()
+	in.count(in.used())
 	in.kill()
 	_ = in.mod.Close(context.Background())
 	in.lease.Release()

@@ -43,7 +43,7 @@ func doors() []door {
 		{"github.com/lf-edge", []string{"native"}, "eKuiper's contract is native's"},
 		{"aead.dev/minisign", []string{"api"}, "signatures of plugin hosts are api's"},
 		{"github.com/eclipse/paho.mqtt.golang", []string{"host/builtin"}, "MQTT is host/builtin's"},
-		{"golang.org/x/sys", []string{"portable"}, "shared memory and peers' credentials are portable's"},
+		{"golang.org/x/sys", []string{"portable", "wasm/internal/reserve"}, "shared memory, peers' credentials and pages of memory"},
 		{"github.com/Masterminds/semver", []string{"host"}, "versions are host's"},
 		{"github.com/spf13", []string{"cmd"}, "the command line is cmd's"},
 		{"go.yaml.in/yaml", []string{"cmd"}, "the configuration file is cmd's"},

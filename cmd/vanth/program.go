@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/url"
 	"strconv"
@@ -11,11 +12,11 @@ import (
 	"github.com/vanth-io/vanth/host"
 )
 
-// The commands on the processes of a portable plugin.
+// The commands on what runs of a plugin.
 
 func newStatus(g *globals) *cobra.Command {
-	return programCommand(g, "status NAME", "Show how the processes of a portable plugin are", func(cmd *cobra.Command, name string) error {
-		b, err := g.ask(cmd, request{method: "GET", path: portablePath(name, "status")})
+	return watchedCommand(g, "status NAME", "Show how a portable or wasm plugin is", func(cmd *cobra.Command, name string) error {
+		b, err := g.askWatched(cmd, "GET", name, "status")
 		if err != nil {
 			return err
 		}
@@ -24,8 +25,8 @@ func newStatus(g *globals) *cobra.Command {
 }
 
 func newRestart(g *globals) *cobra.Command {
-	return programCommand(g, "restart NAME", "End the processes of a portable plugin and start others", func(cmd *cobra.Command, name string) error {
-		b, err := g.ask(cmd, request{method: "POST", path: portablePath(name, "restart")})
+	return watchedCommand(g, "restart NAME", "End what runs of a portable or wasm plugin and start it anew", func(cmd *cobra.Command, name string) error {
+		b, err := g.askWatched(cmd, "POST", name, "restart")
 		if err != nil {
 			return err
 		}
@@ -33,10 +34,30 @@ func newRestart(g *globals) *cobra.Command {
 	})
 }
 
+// askWatched asks of a plugin of either class that is watched. Of one that is in
+// none of them, the answer for portable plugins counts.
+func (g *globals) askWatched(cmd *cobra.Command, method, name, what string) ([]byte, error) {
+	b, err := g.ask(cmd, request{method: method, path: portablePath(name, what)})
+	if !unknown(err) {
+		return b, err
+	}
+	b, again := g.ask(cmd, request{method: method, path: []string{"plugins", string(host.ClassWASM), name, what}})
+	if unknown(again) {
+		return nil, err
+	}
+	return b, again
+}
+
+// unknown reports that the server does not know what it was asked about.
+func unknown(err error) bool {
+	e, ok := errors.AsType[*codedError](err)
+	return ok && e.code == exitNotFound
+}
+
 func newLogs(g *globals) *cobra.Command {
 	var tail int
 	var follow bool
-	c := programCommand(g, "logs NAME", "Show what a portable plugin printed", func(cmd *cobra.Command, name string) error {
+	c := watchedCommand(g, "logs NAME", "Show what a portable plugin printed", func(cmd *cobra.Command, name string) error {
 		r := request{method: "GET", path: portablePath(name, "logs"), query: url.Values{"tail": {strconv.Itoa(tail)}}}
 		if !follow {
 			b, err := g.ask(cmd, r)
@@ -72,8 +93,8 @@ func portablePath(name, what string) []string {
 	return []string{"plugins", string(host.ClassPortables), name, what}
 }
 
-// programCommand makes a command on one portable plugin.
-func programCommand(g *globals, use, short string, do func(cmd *cobra.Command, name string) error) *cobra.Command {
+// watchedCommand makes a command on one portable plugin, or on others too.
+func watchedCommand(g *globals, use, short string, do func(cmd *cobra.Command, name string) error) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: oneName, ValidArgsFunction: g.completePortables}
 	c.RunE = action(func(cmd *cobra.Command, args []string) error { return do(cmd, args[0]) })
 	return c

@@ -22,7 +22,7 @@ const (
 func (c Class) known() bool { return c == Usage || c == IO || c == Fatal }
 
 // Error is an error with a class, as it crosses to the host. A function may return any error: one
-// that wraps an *Error keeps its class, a *HostError is IO when the host is closing and Fatal
+// that wraps an *Error keeps its class, a *HostError is IO when the host is closing or busy and Fatal
 // otherwise, all others are Usage. An empty class is Usage, an unknown one is sent as Fatal.
 type Error struct {
 	Msg   string

@@ -70,14 +70,15 @@ const (
 	codeTooLarge int32 = -3
 	codeDenied   int32 = -4
 	codeClosed   int32 = -5
+	codeLater    int32 = -6
 )
 
 // HostError is a refusal by the host. A function that returns it fails with class IO if the host is
-// closing, else Fatal.
+// closing or has enough for now, else Fatal.
 type HostError struct {
 	Op   string // get, put, delete, emit, mark, http
 	Key  string
-	Code int32 // -1 absent, -2 bad pointer, -3 too large, -4 denied, -5 closed
+	Code int32 // -1 absent, -2 bad pointer, -3 too large, -4 denied, -5 closed, -6 later
 }
 
 func (e *HostError) Error() string {
@@ -93,6 +94,8 @@ func (e *HostError) Error() string {
 		why = "denied: the manifest must require it and the host grant it"
 	case codeClosed:
 		why = "closed"
+	case codeLater:
+		why = "too much for now: try again later"
 	}
 	switch e.Op {
 	case "emit", "mark":
@@ -104,7 +107,7 @@ func (e *HostError) Error() string {
 }
 
 func (e *HostError) class() Class {
-	if e.Code == codeClosed {
+	if e.Code == codeClosed || e.Code == codeLater {
 		return IO
 	}
 	return Fatal
