@@ -76,7 +76,7 @@ func (l toll) bearable(others toll) bool {
 // things: so the toll is taken three times at most.
 func TestJailBombs(t *testing.T) {
 	const (
-		noTime   = "m.wasm: compiling took more than 300ms of processor time (wasm.compileMs): allow more"
+		noTime   = "m.wasm: compiling took more than 300ms of processor time (wasm.compileTime): allow more"
 		noMemory = "m.wasm: compiling took more than 64 MiB of memory (wasm.compileMiB): allow more"
 	)
 	quick := Options{CompileTime: 300 * time.Millisecond, CompileMiB: 1 << 10}

@@ -89,11 +89,11 @@ func (t *task) verdict(end *os.ProcessState, late bool, said string) error {
 	case code == exitStorage:
 		return fmt.Errorf("%w: %s", errStorage, said)
 	case code == exitTime, killed && used >= t.Time:
-		return host.Errorf(host.ErrInvalid, "%s: compiling took more than %v of processor time (wasm.compileMs): allow more, or split its largest functions", t.file, t.Time)
+		return host.Errorf(host.ErrInvalid, "%s: compiling took more than %v of processor time (wasm.compileTime): allow more, or split its largest functions", t.file, t.Time)
 	case code == exitMemory, code == exitCrash && lackedMemory(said):
 		return host.Errorf(host.ErrInvalid, "%s: compiling took more than %d MiB of memory (%s", t.file, t.MiB, t.bound)
 	case late:
-		return host.Errorf(host.ErrInvalid, "%s: compiling did not end within %v, of which it had %v of processor time (wasm.compileMs): try again when the machine is less busy",
+		return host.Errorf(host.ErrInvalid, "%s: compiling did not end within %v, of which it had %v of processor time (wasm.compileTime): try again when the machine is less busy",
 			t.file, patience*t.Time, used.Round(time.Millisecond))
 	case killed:
 		return host.Errorf(host.ErrInvalid, "%s: compiling was killed from outside, after %v of processor time: the machine may lack memory; try again",

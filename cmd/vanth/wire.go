@@ -193,7 +193,8 @@ func wasmOptions(home string, c config.Config, log *slog.Logger) wasm.Options {
 		PoolMin: c.WASM.PoolMin, PoolMax: c.WASM.PoolMax, PoolIdle: c.WASM.PoolIdle, PoolWait: c.WASM.PoolWait,
 		HTTP:   wasm.HTTP{Allow: c.WASM.HTTP, Timeout: c.WASM.HTTPTimeout, MaxBytes: c.WASM.HTTPMaxKiB << 10},
 		Engine: c.WASM.Engine, Grants: c.WASM.Grants, Trusted: c.WASM.Trusted, Log: log,
-		Compiler: []string{ownFile(), compileCommand},
+		Compiler: []string{ownFile(), compileCommand}, CompileTime: c.WASM.CompileTime, CompileMiB: c.WASM.CompileMiB,
+		Quarantine: cmp.Or(c.WASM.Quarantine, -1),
 	}
 }
 

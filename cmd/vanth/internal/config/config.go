@@ -53,6 +53,9 @@ type WASM struct {
 	ModuleMiB    int
 	LogKiBs      int
 	StateKiBs    int
+	CompileTime  time.Duration // of the processor
+	CompileMiB   int
+	Quarantine   int // faults in a row; 0 for never
 	PoolMin      int
 	PoolMax      int // 0 for twice GOMAXPROCS
 	PoolIdle     time.Duration
@@ -115,6 +118,7 @@ func Default() Config {
 		WASM: WASM{
 			CallTimeout: time.Second, StartTimeout: 10 * time.Second, MemoryMiB: 16,
 			StackKiB: 1024, TableEntries: 200_000, OutputKiB: 16 << 10, ModuleMiB: 32, LogKiBs: 64, StateKiBs: 64 << 10,
+			CompileTime: 10 * time.Second, CompileMiB: 384, Quarantine: 50,
 			PoolMin: 1, PoolIdle: time.Minute, PoolWait: 100 * time.Millisecond,
 			Engine: "auto", Grants: []string{"state", "clock", "random"}, Trusted: []string{},
 			HTTP: []string{}, HTTPTimeout: 10 * time.Second, HTTPMaxKiB: 1024,
