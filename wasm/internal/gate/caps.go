@@ -28,6 +28,7 @@ type Caps struct {
 	Name     int // bytes of one name; 100,000
 	Names    int // entries of the name section; 1,000,000; 5,898
 	Locals   int // of one function, without parameters; 50,000; 811
+	Declared int // locals of all functions; 1,000,000, or one for each byte of the file if that is more
 	Body     int // bytes of one body; 1 MiB, at most 16 MiB; 50,639
 	Nesting  int // blocks in blocks; 4,096; 549
 	Branches int // labels of one br_table; 8,192; 1,144
@@ -64,6 +65,7 @@ func (c *Caps) fill() {
 		{&c.Name, 100_000},
 		{&c.Names, 1_000_000},
 		{&c.Locals, 50_000},
+		{&c.Declared, 1_000_000},
 		{&c.Body, 1 << 20},
 		{&c.Nesting, 4_096},
 		{&c.Branches, 8_192},

@@ -108,6 +108,10 @@ func (w *walker) localRuns() int {
 			return 0
 		}
 	}
+	w.declared += int(sum) // the engine keeps a word for each, from the start
+	if most := max(w.caps.Declared, len(w.b)); w.declared > most && !w.failed() {
+		w.tooMany(w.at, plural(w.declared, "locals")+" of functions so far", most)
+	}
 	return int(sum)
 }
 

@@ -128,7 +128,8 @@ func TestViolations(t *testing.T) {
 		{"table.grow", tableGrow, gate.Caps{}, "at byte 40, section code: found table.grow and a table without a maximum, expected tables to say a maximum, in sum at most 200,000 table entries"},
 		{"table.grow too far", module(void, section(3, vec([]byte{0})), section(4, vec([]byte{0x70, 1, 1, 9})), section(10, vec(body(nil, []byte{0xd0, 0x70, 0x41, 1, 0xfc, 15, 0, 0x1a})))), gate.Caps{TableEntries: 8}, "at byte 34, section code: found table.grow and tables of up to 9 table entries, at most 8 are allowed"},
 		{"work", one(repeat(20_000, 2, 0x40, 0x0b)...), gate.Caps{}, "at byte 47, section code: found code up to function 0 that takes the compiler an estimated 6,059 ms, at most 2,090 ms are allowed for 60,006 bytes of code"},
-		{"memory for work", program(800, body([][]byte{locals(50_000, tI32)})), gate.Caps{}, "at byte 5,538, section code: found code up to function 670 that takes the engine an estimated 257 MiB, at most 256 MiB are allowed"},
+		{"all locals", program(21, body([][]byte{locals(50_000, tI32)})), gate.Caps{}, "at byte 212, section code: found 1,050,000 locals of functions so far, at most 1,000,000 are allowed"},
+		{"memory for work", program(800, body([][]byte{locals(50_000, tI32)})), gate.Caps{Declared: 1e9}, "at byte 5,538, section code: found code up to function 670 that takes the engine an estimated 257 MiB, at most 256 MiB are allowed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := gate.Walk(c.code, c.caps)

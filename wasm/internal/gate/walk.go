@@ -57,6 +57,7 @@ type walker struct {
 	names    int  // entries in it
 	grows    int  // offset of the first table.grow, 0 for none
 	codeSize int
+	declared int // locals of all bodies so far
 
 	code coder
 }
