@@ -84,12 +84,12 @@ func (f *Handle) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := b.usage.begin()
+	n, t := b.usage.begin()
 	v, err := b.fn.Exec(ctx, c, args)
 	if b.missed(err) {
 		return f.Exec(ctx, c, args)
 	}
-	b.usage.end(t, err)
+	b.usage.end(n, t, err)
 	return v, err
 }
 
@@ -102,11 +102,11 @@ func (f *Handle) ExecScalar(ctx context.Context, c *Call, words []uint64) error 
 	if b.scalar == nil {
 		return b.noLane("scalar")
 	}
-	t := b.usage.begin()
+	n, t := b.usage.begin()
 	if err = b.scalar.ExecScalar(ctx, c, words); b.missed(err) {
 		return f.ExecScalar(ctx, c, words)
 	}
-	b.usage.end(t, err)
+	b.usage.end(n, t, err)
 	return err
 }
 
@@ -119,12 +119,12 @@ func (f *Handle) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]by
 	if b.bytes == nil {
 		return dst, b.noLane("bytes")
 	}
-	t := b.usage.begin()
+	n, t := b.usage.begin()
 	dst, err = b.bytes.ExecBytes(ctx, c, dst, args)
 	if b.missed(err) {
 		return f.ExecBytes(ctx, c, dst, args)
 	}
-	b.usage.end(t, err)
+	b.usage.end(n, t, err)
 	return dst, err
 }
 
@@ -137,12 +137,12 @@ func (f *Handle) ExecBatch(ctx context.Context, c *Call, dst, rows []byte) ([]by
 	if b.batch == nil {
 		return dst, b.noLane("batch")
 	}
-	t := b.usage.begin()
+	n, t := b.usage.begin()
 	dst, err = b.batch.ExecBatch(ctx, c, dst, rows)
 	if b.missed(err) {
 		return f.ExecBatch(ctx, c, dst, rows)
 	}
-	b.usage.end(t, err)
+	b.usage.end(n, t, err)
 	return dst, err
 }
 
@@ -153,7 +153,7 @@ func (f *Handle) ExecMetered(ctx context.Context, c *Call, args []any) (v any, f
 	if err != nil {
 		return nil, 0, err
 	}
-	t := b.usage.begin()
+	n, t := b.usage.begin()
 	if b.metered != nil {
 		v, fuel, err = b.metered.ExecMetered(ctx, c, args)
 	} else {
@@ -162,7 +162,7 @@ func (f *Handle) ExecMetered(ctx context.Context, c *Call, args []any) (v any, f
 	if b.missed(err) {
 		return f.ExecMetered(ctx, c, args)
 	}
-	b.usage.end(t, err)
+	b.usage.end(n, t, err)
 	return v, fuel, err
 }
 

@@ -65,13 +65,13 @@ func (s swap) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 }
 
 func TestUsage(t *testing.T) {
-	var u usage
+	u := newUsage()
 	if r := u.read(); r != (Usage{}) {
 		t.Errorf("%+v", r)
 	}
 	fail := errors.New("x")
 	for i := range 1000 {
-		start := u.begin()
+		n, start := u.begin()
 		if (i%sampling == 0) == start.IsZero() {
 			t.Fatalf("call %d sampled: %t", i, !start.IsZero())
 		}
@@ -79,7 +79,7 @@ func TestUsage(t *testing.T) {
 		if i%10 == 0 {
 			err = fail
 		}
-		u.end(start, err)
+		u.end(n, start, err)
 	}
 	r := u.read()
 	if r.Calls != 1000 || r.Errors != 100 || r.P50 <= 0 || r.P99 < r.P50 || r.P99 > time.Second {

@@ -168,7 +168,7 @@ func (r *registry) publish(e *entry) {
 	defer r.mu.Unlock()
 	for _, b := range e.bindings {
 		if r.usages[b.name] == nil {
-			r.usages[b.name] = new(usage)
+			r.usages[b.name] = newUsage()
 		}
 		b.usage = r.usages[b.name]
 	}

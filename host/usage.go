@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"time"
+
+	"github.com/vanth-io/vanth/host/stripe"
 )
 
 // sampling is how many calls share one reading of the clock: two readings cost
@@ -19,27 +21,33 @@ type Usage struct {
 	P50, P99 time.Duration
 }
 
-// usage counts without locks. The counters stand on cache lines of their own,
-// since every call writes them.
+// usage counts without locks. Every call writes its counter, so there are several,
+// see stripe.
 type usage struct {
-	_      [64]byte
-	calls  atomic.Uint64
+	calls  []counter
 	errors atomic.Uint64
-	_      [64]byte
 	octave [64]atomic.Uint32 // samples by bits.Len64 of nanoseconds
 }
 
-// begin returns the clock for a call that is sampled.
-func (u *usage) begin() (t time.Time) {
-	if u.calls.Load()%sampling == 0 {
+type counter struct {
+	atomic.Uint64
+	_ [stripe.Line - 8]byte
+}
+
+func newUsage() *usage { return &usage{calls: make([]counter, stripe.Count())} }
+
+// begin returns the counter of a call, and the clock if it is sampled.
+func (u *usage) begin() (c *counter, t time.Time) {
+	c = &u.calls[stripe.Index(len(u.calls))]
+	if c.Load()%sampling == 0 {
 		t = time.Now()
 	}
-	return t
+	return c, t
 }
 
 // end counts a call.
-func (u *usage) end(t time.Time, err error) {
-	u.calls.Add(1)
+func (u *usage) end(c *counter, t time.Time, err error) {
+	c.Add(1)
 	if err != nil || !t.IsZero() {
 		u.note(t, err)
 	}
@@ -56,7 +64,10 @@ func (u *usage) note(t time.Time, err error) {
 }
 
 func (u *usage) read() Usage {
-	r := Usage{Calls: u.calls.Load(), Errors: u.errors.Load()}
+	r := Usage{Errors: u.errors.Load()}
+	for i := range u.calls {
+		r.Calls += u.calls[i].Load()
+	}
 	var total uint64
 	var counts [64]uint64
 	for i := range u.octave {

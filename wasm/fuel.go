@@ -224,6 +224,15 @@ type guestContext struct {
 	in *instance
 }
 
+// Value implements context.Context. The engine asks for many at each call, and there
+// are some only while the instance starts.
+func (c *guestContext) Value(key any) any {
+	if c.in.starting() {
+		return c.Context.Value(key)
+	}
+	return nil
+}
+
 // newGuestContext returns the context and what ends it.
 func newGuestContext(in *instance) (*guestContext, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -314,7 +314,7 @@ func TestTrustedLoopKeepsItsEngine(t *testing.T) {
 			t.Errorf("%v, %v", v, err)
 		}
 	}()
-	for m.pool.hot.Load() != nil { // until the call has its instance
+	for idle(m.pool) > 0 { // until the call has its instance
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(20 * time.Millisecond)

@@ -308,7 +308,7 @@ func (w *web) exchange(in *instance, data []byte) (map[string]any, error) {
 		left := in.left()
 		limit = min(limit, left-min(left/2, max(left/10, minMargin)))
 	}
-	ctx, cancel := context.WithTimeoutCause(in.ctx, limit, fmt.Errorf("no answer within %v: %w", limit.Round(time.Millisecond), context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(in.ctx.Context, limit, fmt.Errorf("no answer within %v: %w", limit.Round(time.Millisecond), context.DeadlineExceeded))
 	defer cancel()
 	if in.caller != nil {
 		defer context.AfterFunc(in.caller, cancel)()

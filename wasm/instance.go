@@ -52,7 +52,8 @@ type instance struct {
 	entries []api.Function // by function.index, looked up when first called
 
 	spending
-	touched bool // since the janitor last looked
+	desk    *desk // where it is put when it is free; nil for anywhere
+	touched bool  // since the janitor last looked
 }
 
 // instantiate starts an instance.

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/stripe"
 )
 
 // pool keeps the instances of a module: at most max, each used by one call at
-// a time. The way in and out of an unloaded pool is one atomic exchange each;
-// the rest is for load, failure and the end.
+// a time. The way in and out of an unloaded pool is one atomic exchange each, in a
+// place that the goroutine shares with few; the rest is for load, failure and the
+// end.
 type pool struct {
 	wait time.Duration
 	make func(context.Context) (*instance, error)
@@ -21,9 +23,9 @@ type pool struct {
 	life context.Context // ends when close is called; starts of instances end with it
 	end  context.CancelFunc
 
-	hot     atomic.Pointer[instance] // the instance used last
-	free    chan *instance           // the other idle ones; its capacity is max
-	gone    chan struct{}            // a hint to waiters: one fewer is alive
+	desks   []desk
+	free    chan *instance // the other idle ones; its capacity is max
+	gone    chan struct{}  // a hint to waiters: one fewer is alive
 	waiters atomic.Int32
 
 	closed atomic.Bool   // set under mu; read without by put
@@ -33,9 +35,15 @@ type pool struct {
 	done   chan struct{} // closed when closed and none is alive
 }
 
+// desk has the instance that was used last there, see stripe.
+type desk struct {
+	hot atomic.Pointer[instance]
+	_   [stripe.Line - 8]byte
+}
+
 func newPool(limit int, wait time.Duration, start func(context.Context) (*instance, error), last func()) *pool {
 	p := &pool{
-		wait: wait, make: start, last: last,
+		wait: wait, make: start, last: last, desks: make([]desk, stripe.Count()),
 		free: make(chan *instance, limit), gone: make(chan struct{}, limit), done: make(chan struct{}),
 	}
 	p.life, p.end = context.WithCancel(context.Background())
@@ -45,18 +53,38 @@ func newPool(limit int, wait time.Duration, start func(context.Context) (*instan
 // get takes an instance, makes one, or waits for one for a bounded time. The
 // caller puts it back.
 func (p *pool) get(ctx context.Context) (*instance, error) {
-	if in := p.hot.Swap(nil); in != nil {
+	d := &p.desks[stripe.Index(len(p.desks))]
+	if in := d.hot.Swap(nil); in != nil {
 		return in, nil
 	}
+	in, err := p.getSlow(ctx)
+	if in != nil {
+		in.desk = d
+	}
+	return in, err
+}
+
+// idle takes an instance that is not at the caller's desk, nil for none.
+func (p *pool) idle() *instance {
 	select {
 	case in := <-p.free:
-		return in, nil
+		return in
 	default:
-		return p.getSlow(ctx)
 	}
+	for i := range p.desks {
+		if d := &p.desks[i]; d.hot.Load() != nil {
+			if in := d.hot.Swap(nil); in != nil {
+				return in
+			}
+		}
+	}
+	return nil
 }
 
 func (p *pool) getSlow(ctx context.Context) (*instance, error) {
+	if in := p.idle(); in != nil {
+		return in, nil
+	}
 	if in, err := p.grow(ctx); in != nil || err != nil {
 		return in, err
 	}
@@ -66,7 +94,7 @@ func (p *pool) getSlow(ctx context.Context) (*instance, error) {
 	defer p.waiters.Add(-1)
 	for {
 		// An instance may have been put back before we counted as waiting.
-		if in := p.hot.Swap(nil); in != nil {
+		if in := p.idle(); in != nil {
 			return in, nil
 		}
 		select {
@@ -144,7 +172,7 @@ func (p *pool) fresh(ctx context.Context) (*instance, error) {
 	p.waiters.Add(1)
 	defer p.waiters.Add(-1)
 	for {
-		idle := p.hot.Swap(nil)
+		idle := p.idle()
 		if idle == nil {
 			select {
 			case idle = <-p.free:
@@ -184,12 +212,17 @@ func (p *pool) lose() {
 // put gives an instance back.
 func (p *pool) put(in *instance) {
 	in.touched = true
-	if !p.hot.CompareAndSwap(nil, in) {
+	p.release(in)
+}
+
+func (p *pool) release(in *instance) {
+	d := in.desk
+	if d == nil || !d.hot.CompareAndSwap(nil, in) {
 		p.free <- in // there is room for every one alive
 	} else if p.waiters.Load() > 0 {
-		// A waiter that came before the exchange looks at hot once more; one
+		// A waiter that came before the exchange looks at the desks once more; one
 		// that came after it was counted.
-		if in := p.hot.Swap(nil); in != nil {
+		if in := d.hot.Swap(nil); in != nil {
 			p.free <- in
 		}
 	}
@@ -200,37 +233,28 @@ func (p *pool) put(in *instance) {
 
 // drain discards the idle instances.
 func (p *pool) drain() {
-	if in := p.hot.Swap(nil); in != nil {
+	for in := p.idle(); in != nil; in = p.idle() {
 		p.discard(in)
-	}
-	for {
-		select {
-		case in := <-p.free:
-			p.discard(in)
-		default:
-			return
-		}
 	}
 }
 
 // trim discards idle instances that nobody used since the last trim, while more
 // than keep are alive.
 func (p *pool) trim(keep int) {
-	for range len(p.free) {
-		select {
-		case in := <-p.free:
-			p.mu.Lock()
-			spare := p.live-p.pinned > keep
-			p.mu.Unlock()
-			if spare && !in.touched {
-				p.discard(in)
-				continue
-			}
-			in.touched = false
-			p.free <- in
-		default:
-			return
+	var kept []*instance
+	for in := p.idle(); in != nil; in = p.idle() {
+		p.mu.Lock()
+		spare := p.live-p.pinned > keep
+		p.mu.Unlock()
+		if spare && !in.touched {
+			p.discard(in)
+			continue
 		}
+		in.touched = false
+		kept = append(kept, in)
+	}
+	for _, in := range kept {
+		p.release(in)
 	}
 }
 
