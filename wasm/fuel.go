@@ -23,7 +23,7 @@ import (
 // that took longer than late for a slice gets a smaller one, down to leastFuel, until
 // it is quick again.
 const (
-	mostFuel  = 50_000
+	mostFuel  = 100_000
 	leastFuel = 2_000
 	late      = time.Millisecond
 )

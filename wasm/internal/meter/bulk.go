@@ -69,6 +69,7 @@ const (
 // operation as a whole traps as it would have. A copy to behind its source starts at the end, as memmove does.
 //
 //	func(to, from, n) {
+//		if n <= chunk && there is fuel for it { pay; op(to, from, n); return }
 //		if n > chunk && to+n <= size && from+n <= size { // in 64 bits
 //			if to > from { // copy only
 //				for ok := true; ok; ok = n > chunk { pay; n -= chunk; op(to+n, from+n, chunk) }
@@ -82,6 +83,7 @@ const (
 func (r *rewriter) writeHelper(w *buffer, h helper) {
 	w.u32(1)
 	w.op(1, typeI64)
+	r.short(w, h)
 	w.op(opLocalGet, helperLen)
 	w.i32(chunk)
 	w.byte(opI32GtU)
@@ -127,6 +129,24 @@ func (r *rewriter) writeHelper(w *buffer, h helper) {
 	r.payBytes(w)
 	h.apply(w)
 	w.byte(opEnd)
+}
+
+// short does a short one for which there is fuel: most are. Nothing then stands between it and the return.
+func (r *rewriter) short(w *buffer, h helper) {
+	w.op(opLocalGet, helperLen)
+	w.i32(chunk)
+	w.byte(opI32LeU, opIf, noResult)
+	w.op(opGlobalGet, r.fuelGlobal)
+	w.op(opLocalGet, helperLen)
+	w.i32(bytesShift)
+	w.byte(opI32ShrU, opExtendU, opI64Sub)
+	w.op(opLocalTee, helperFuel)
+	w.i64(0)
+	w.byte(opI64GeS, opIf, noResult)
+	w.op(opLocalGet, helperFuel)
+	w.op(opGlobalSet, r.fuelGlobal)
+	h.apply(w)
+	w.byte(opReturn, opEnd, opEnd)
 }
 
 // within leaves 1 on the stack if what a local and the length add up to is at most a limit, else 0.

@@ -97,8 +97,10 @@ const (
 	opI64Const  = 0x42
 	opI32LtU    = 0x49
 	opI32GtU    = 0x4b
+	opI32LeU    = 0x4d
 	opI64LtS    = 0x53
 	opI64LeU    = 0x58
+	opI64GeS    = 0x59
 	opI32Add    = 0x6a
 	opI32Sub    = 0x6b
 	opI32And    = 0x71

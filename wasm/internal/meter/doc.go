@@ -15,8 +15,10 @@
 //   - One import is added behind the module's own, refill; indices of functions behind it are shifted (module.go).
 //   - Two globals are added: fuel, which is exported, and room, the stack that is left.
 //   - Each function is planned (plan.go). It pays at its start and at the head of each loop for what is certain to follow,
-//     and a little for what may follow; longer stretches behind a branch pay where they begin. Starts and heads also look
-//     whether fuel is left: between two looks the code runs forward only, so it ends.
+//     and for the dearest of what may follow, if that is little; longer stretches behind a branch pay where they begin.
+//     Starts and heads also look whether fuel is left: between two looks the code runs forward only, so it ends.
+//   - Loops are arranged so that the engine makes good code of them (loops.go), small ones are unrolled, and a br_if
+//     becomes a branch in an if, which the engine compiles better. That pays for most of the rest.
 //   - A small function without loops and calls pays nothing itself. Those who call it pay for it, and its frame is small.
 //   - A function that calls takes its frame from room and gives it back on its one way out; see frame in cost.go.
 //   - Operations on many bytes or table entries pay by their number, and those on more than a megabyte are done in pieces,

@@ -100,44 +100,53 @@ func (e *emitter) edit(d edit) bool {
 	case editTable:
 		w.op(opLocalTee, e.lenLocal)
 		e.have()
-		w.op(opLocalGet, e.lenLocal)
-		w.byte(opExtendU, opI64Sub)
+		for range 2 { // more than a table can have is refused, which is not dear
+			w.op(opLocalGet, e.lenLocal)
+			w.i32(int32(e.limits.TableEntries))
+		}
+		w.byte(opI32LtU, opSelect, opExtendU, opI64Sub)
 		e.keep()
 		e.look()
 	case editAround:
-		w.b = append(w.b, e.in[d.at:d.n]...)
+		head := e.in[d.at : d.at+d.skip]
+		w.b = append(w.b, head...)
 		e.look()
+		w.b = append(w.b, head...)
+		e.ifFuel(head[1:]...)
 	case editEnd:
-		w.byte(opEnd)
+		e.elseAround()
 	case editUnroll:
 		w.byte(opBlock, noResult, opLoop, noResult)
 		e.look()
 		w.byte(opLoop, noResult)
-		e.leaveEmpty()
+		e.ifFuel(noResult)
 		e.copyFrom = len(w.b)
-		w.byte(opBlock, noResult)
+		w.byte(opBlock, noResult, opBlock, noResult)
 	case editUnrolled:
-		w.op(opBr, 3)
+		w.byte(opEnd)
+		w.op(opBr, 4)
 		w.byte(opEnd)
 		for body := w.b[e.copyFrom:]; d.n > 1; d.n-- {
 			w.b = append(w.b, body...)
 		}
-		w.op(opBr, 0)
-		w.byte(opEnd, opEnd, opEnd)
+		w.op(opBr, 1)
+		e.elseAround()
+		w.byte(opEnd)
 	case editLabel:
 		w.u32(d.n)
+	case editBrIf:
+		w.byte(opIf, noResult)
+		w.op(opBr, d.n)
+		w.byte(opEnd)
 	}
 	return true
 }
 
 // pay writes what a point pays.
 func (e *emitter) pay(p *point) {
-	switch p.kind {
-	case pointStart:
+	if p.kind == pointStart {
 		e.start(p)
 		return
-	case pointQuiet: // pays after it looked, so that the loop around it need not pay back
-		e.leaveEmpty()
 	}
 	e.have()
 	e.w.i64(int64(p.cost()))
@@ -166,14 +175,20 @@ func (e *emitter) keep() {
 	e.w.op(opGlobalSet, e.fuelGlobal)
 }
 
-// leaveEmpty goes from the head of a loop to that around it if there is no fuel left. The engine makes better code of this
-// than of br_if.
-func (e *emitter) leaveEmpty() {
+// ifFuel begins the body of a loop, which runs if there is fuel left. It pays after it looked, so that the loop around it
+// need not pay back.
+func (e *emitter) ifFuel(result ...byte) {
 	e.have()
 	e.w.i64(0)
-	e.w.byte(opI64LtS, opIf, noResult)
+	e.w.byte(opI64GeS, opIf)
+	e.w.b = append(e.w.b, result...)
+}
+
+// elseAround ends it and both loops: else it goes to that around it.
+func (e *emitter) elseAround() {
+	e.w.byte(opElse)
 	e.w.op(opBr, 2)
-	e.w.byte(opEnd)
+	e.w.byte(opEnd, opEnd, opEnd)
 }
 
 // look asks for more if there is no fuel left.
@@ -191,7 +206,8 @@ func (e *emitter) look() {
 
 // start writes what a function pays at its start. One look serves fuel and room: fuel | room is below zero if either is.
 // When it is, the function calls itself anew behind the refill, and returns what that returns. So nothing of what it
-// computes lives across a call in the case that matters, and the engine keeps its parameters in registers.
+// computes lives across a call in the case that matters, and the engine keeps its parameters in registers. Where they are
+// too many for that it goes on.
 func (e *emitter) start(p *point) {
 	w := e.w
 	w.op(opGlobalGet, e.fuelGlobal)
@@ -207,7 +223,12 @@ func (e *emitter) start(p *point) {
 	}
 	w.i64(0)
 	w.byte(opI64LtS, opIf, noResult)
-	e.again(p)
+	e.askMore()
+	if e.params() <= againParams {
+		e.again(p)
+	} else {
+		w.op(opLocalSet, e.fuelLocal)
+	}
 	w.byte(opEnd)
 	if !e.local {
 		w.op(opLocalGet, e.fuelLocal)
@@ -219,8 +240,13 @@ func (e *emitter) start(p *point) {
 	}
 }
 
-// again writes the call of itself. This frame stays on the stack meanwhile, and what was paid is paid once more.
-func (e *emitter) again(p *point) {
+// againParams is the most parameters of a function that calls itself anew: each is written once more.
+const againParams = 16
+
+func (e *emitter) params() uint32 { return uint32(e.m.Types[e.m.Bodies[e.f].Type].Params) }
+
+// askMore puts the fuel on the stack that the host gives.
+func (e *emitter) askMore() {
 	w := e.w
 	w.op(opLocalGet, e.fuelLocal)
 	if e.deep {
@@ -229,6 +255,12 @@ func (e *emitter) again(p *point) {
 		w.i64(0)
 	}
 	w.op(opCall, e.refill)
+}
+
+// again writes the call of itself, with the fuel on the stack. This frame stays there meanwhile, and what was paid is paid
+// once more.
+func (e *emitter) again(p *point) {
+	w := e.w
 	w.i64(int64(p.cost()))
 	w.byte(opI64Add)
 	w.op(opGlobalSet, e.fuelGlobal)
@@ -236,7 +268,7 @@ func (e *emitter) again(p *point) {
 		w.op(opLocalGet, e.roomLocal)
 		w.op(opGlobalSet, e.roomGlobal)
 	}
-	for i := range uint32(e.m.Types[e.m.Bodies[e.f].Type].Params) {
+	for i := range e.params() {
 		w.op(opLocalGet, i)
 	}
 	w.op(opCall, e.refill+1+uint32(e.f))

@@ -38,9 +38,8 @@ type pointKind byte
 
 const (
 	pointPlain pointKind = iota // pays only
-	pointStart                  // of the function; looks whether fuel is left, as the next two do
-	pointLoop                   // the head of a loop with calls
-	pointQuiet                  // the head of a loop without
+	pointStart                  // of the function; looks whether fuel is left, as the next does
+	pointLoop                   // the head of a loop that takes values
 )
 
 func (p *point) cost() uint32 { return p.sure + p.maybe }
@@ -56,11 +55,12 @@ type editKind byte
 
 const (
 	editPay      editKind = iota // for point n
-	editAround                   // begin the loop around a quiet one; the loop's instruction ends at n
-	editEnd                      // and end it
+	editAround                   // begin a loop and one around it
+	editEnd                      // and end them
 	editUnroll                   // begin a loop that is unrolled
 	editUnrolled                 // and end it
 	editLabel                    // label n in place of another
+	editBrIf                     // branch to label n if what is on the stack is not 0
 	editStore                    // the local into the global, before a call
 	editLoad                     // and back
 	editReturn                   // by a branch to label n
@@ -74,8 +74,15 @@ type block struct {
 	maybe  bool
 	dead   bool   // what follows cannot be reached
 	reach  int    // the outermost block that a branch from here ends or repeats
-	extra  uint32 // blocks that are added around it; see openLoop
+	spent  uint32 // what may have run since the point, on the dearest path to here
+	from   int    // the point at its beginning
+	kept   uint32 // spent, when it got another point than that
+	land   uint32 // spent on the dearest of the branches to its end, since the point of the block around it
+	plain  bool   // a branch to it takes no values
+	extra  uint32 // blocks that are added around what stands in it; see openLoop
+	inner  uint32 // those of them that are inside of its label
 	copies uint32 // of an unrolled loop
+	loop   bool
 }
 
 // planFunction reads the marks of a function. A stretch of code between two marks runs as a whole or not at all. What
@@ -123,10 +130,14 @@ func (p *plan) stretch(at, cost uint32) {
 	switch {
 	case !b.maybe:
 		to.sure += cost
-	case to.maybe+cost <= slack+to.sure:
-		to.maybe += cost
+	case b.spent+cost <= slack+to.sure:
+		b.spent += cost
+		to.maybe = max(to.maybe, b.spent)
 	default:
-		b.point, b.maybe = p.pay(at, point{sure: cost}), false
+		if b.point == b.from {
+			b.kept = b.spent
+		}
+		b.point, b.maybe, b.spent = p.pay(at, point{sure: cost}), false, 0
 	}
 }
 
@@ -135,17 +146,23 @@ func (r *rewriter) planMark(p *plan, k gate.Mark, next uint32) {
 	b := p.top()
 	switch k.Op() {
 	case gate.OpBlock, gate.OpIf:
-		p.blocks = append(p.blocks, block{point: b.point, maybe: b.maybe || k.Op() == gate.OpIf, dead: b.dead, reach: math.MaxInt})
+		in := *b
+		in.from, in.kept, in.land, in.extra, in.inner, in.copies, in.loop = b.point, 0, 0, 0, 0, 0, false
+		in.maybe, in.reach, in.plain = b.maybe || k.Op() == gate.OpIf, math.MaxInt, r.in[k.At+1] == noResult
+		p.blocks = append(p.blocks, in)
 	case gate.OpLoop:
 		r.openLoop(p, k.At, next)
 	case gate.OpElse:
+		p.lands(len(p.blocks) - 1)
 		outer := p.blocks[len(p.blocks)-2]
-		b.point, b.maybe, b.dead = outer.point, true, outer.dead
+		b.point, b.maybe, b.dead, b.spent, b.kept = outer.point, true, outer.dead, outer.spent, 0
 	case gate.OpEnd:
 		p.endBlock(next)
-	case gate.OpBr, gate.OpBrIf:
+	case gate.OpBr:
 		r.label(p, k.At+1)
-		b.dead = b.dead || k.Op() == gate.OpBr
+		b.dead = true
+	case gate.OpBrIf:
+		r.planBrIf(p, k.At, next)
 	case gate.OpBrTable:
 		n, at := u32At(r.in, k.At+1)
 		for range n + 1 {
@@ -196,88 +213,17 @@ func (r *rewriter) planCall(p *plan, k gate.Mark, next uint32) {
 	}
 }
 
-// loop is what is known of a loop before it is planned.
-type loop struct {
-	calls bool   // there is a call in it
-	outer bool   // there is a loop in it
-	cost  uint32 // of what stands in it
-}
-
-// findLoops looks at the loops of a function.
-func (r *rewriter) findLoops(p *plan, f int) {
-	open := p.open[:0] // for each open block its loop, or that around it; -1 for none
-	innermost := -1
-	for _, k := range r.marks(f) {
-		if innermost >= 0 {
-			l := &p.loops[innermost]
-			l.cost += uint32(k.Run()) + r.cost(k)
-			l.calls = l.calls || r.calls(k)
-		}
-		switch k.Op() {
-		case gate.OpLoop:
-			open = append(open, innermost)
-			innermost = len(p.loops)
-			p.loops = append(p.loops, loop{})
-		case gate.OpBlock, gate.OpIf:
-			open = append(open, innermost)
-		case gate.OpEnd:
-			if len(open) == 0 { // of the function
-				continue
-			}
-			around := open[len(open)-1]
-			open = open[:len(open)-1]
-			if innermost != around {
-				p.local = p.local || !p.loops[innermost].calls
-				if around >= 0 {
-					p.loops[around].outer = true
-					p.loops[around].calls = p.loops[around].calls || p.loops[innermost].calls
-				}
-				innermost = around
-			}
-		}
+// planBrIf makes a branch in an if of a br_if, where that takes no values. The engine computes the condition of the latter
+// as a number and compares that with 0, and that of an if it uses as it is.
+func (r *rewriter) planBrIf(p *plan, at, next uint32) {
+	label, _ := u32At(r.in, at+1)
+	target := len(p.blocks) - 1 - int(label)
+	if !p.blocks[target].plain {
+		r.label(p, at+1)
+		return
 	}
-	p.open = open
-}
-
-// unrollCost bounds the loops that are unrolled, and unrollTo is how much code they become, so to speak.
-const unrollCost, unrollTo = 100, 160
-
-// copies is how often the body of a quiet loop is written.
-func (l *loop) copies() uint32 { return max(3, min(8, unrollTo/(l.cost+1))) }
-
-// openLoop plans the head of a loop.
-//
-// A call would make the engine keep everything that a loop computes in memory. So one without calls gets another around
-// it, where the call stands; it goes there when there is no fuel left. That still has a price for small loops: so these
-// are unrolled, and look at the fuel only at the head of the first copy.
-//
-//	loop $around                block $exit
-//	  look                        loop $around
-//	  loop $l                       look
-//	    if no fuel, br $around      loop $l
-//	    pay                           if no fuel, br $around
-//	    body                          block, pay, body with this block for $l, br $exit, end  ;; some times
-//	  end                             br $l
-//	end                             end end end
-func (r *rewriter) openLoop(p *plan, at, next uint32) {
-	b, l := p.top(), &p.loops[p.opened]
-	p.opened++
-	in := block{point: b.point, dead: b.dead, reach: math.MaxInt}
-	switch {
-	case b.dead:
-	case l.calls:
-		in.point = p.pay(next, point{kind: pointLoop})
-	case l.outer || l.cost > unrollCost || r.in[at+1] != noResult:
-		in.extra = 1
-		p.edits = append(p.edits, edit{at: at, what: editAround, n: next})
-		in.point = p.pay(next, point{kind: pointQuiet})
-	default:
-		in.extra = 3
-		p.edits = append(p.edits, edit{at, next - at, editUnroll, 0})
-		in.point = p.pay(next, point{})
-		in.copies = l.copies()
-	}
-	p.blocks = append(p.blocks, in)
+	p.edits = append(p.edits, edit{at, next - at, editBrIf, label + p.extras(target) + 1})
+	p.branch(target)
 }
 
 // label reads the label of a branch, which leaves out code that follows, and shifts it by the loops that are added
@@ -292,11 +238,9 @@ func (r *rewriter) label(p *plan, at uint32) uint32 {
 	return next
 }
 
-// extras is how many loops are added inside of a block that is open.
-func (p *plan) extras(target int) (n uint32) {
-	if !p.local { // no quiet loop
-		return 0
-	}
+// extras is how many blocks are added inside of a block that is open.
+func (p *plan) extras(target int) uint32 {
+	n := p.blocks[target].inner
 	for i := target + 1; i < len(p.blocks); i++ {
 		n += p.blocks[i].extra
 	}
@@ -309,24 +253,47 @@ func (p *plan) branch(target int) {
 	if b.dead {
 		return
 	}
+	p.lands(target)
 	b.maybe = true
 	b.reach = min(b.reach, target)
 }
 
+// lands notes what the path from here to the end of a block has spent since the point of the block around that. Each
+// block inside of it began with that point or behind another.
+func (p *plan) lands(target int) {
+	if target == 0 || p.top().dead || p.blocks[target].loop {
+		return
+	}
+	since := p.blocks[target-1].point
+	for i := len(p.blocks) - 1; i >= 0; i-- {
+		spent := p.blocks[i].spent
+		if p.blocks[i].point != since {
+			if p.blocks[i].from != since {
+				continue
+			}
+			spent = p.blocks[i].kept
+		}
+		p.blocks[target].land = max(p.blocks[target].land, spent)
+		return
+	}
+}
+
 // endBlock closes the innermost block. What follows it is certain to run unless something in it left the block around it.
 func (p *plan) endBlock(next uint32) {
+	p.lands(len(p.blocks) - 1)
 	in := *p.top()
 	p.blocks = p.blocks[:len(p.blocks)-1]
 	switch {
 	case in.copies > 0:
 		p.edits = append(p.edits, edit{next - 1, 1, editUnrolled, in.copies})
 	case in.extra > 0:
-		p.edits = append(p.edits, edit{at: next, what: editEnd})
+		p.edits = append(p.edits, edit{next - 1, 1, editEnd, 0})
 	}
 	if len(p.blocks) == 0 {
 		return
 	}
 	out := p.top()
+	out.spent = max(out.spent, in.land)
 	out.reach = min(out.reach, in.reach)
 	out.maybe = out.maybe || in.reach < len(p.blocks)
 }

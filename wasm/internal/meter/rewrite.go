@@ -48,7 +48,7 @@ func Rewrite(module []byte, m *gate.Module, l Limits) ([]byte, error) {
 	r.prepare()
 	r.out.b = make([]byte, 0, len(module)+len(module)/2+1<<10)
 	r.writeModule()
-	if len(r.out.b) > math.MaxUint32 {
+	if uint64(len(r.out.b)) > math.MaxUint32 {
 		return nil, fmt.Errorf("the metered module has %d bytes, and the format ends at 4 GiB", len(r.out.b))
 	}
 	return r.out.b, nil
@@ -67,6 +67,7 @@ type rewriter struct {
 	leaves    []uint8  // for each function with a body what a call of it costs, if it does not pay itself
 	helpers   []helper
 	helperOf  map[helper]uint32 // index in helpers
+	unroll    int               // instructions that unrolling may still add
 	blockOf   map[uint32]uint32 // for each type with several results, the type of a block that has them
 
 	// Indices after the rewrite.
@@ -129,6 +130,10 @@ func (r *rewriter) prepare() {
 		if cost, ok := r.isLeaf(f); ok {
 			r.leaves[f] = uint8(cost)
 		}
+	}
+	r.unroll = unrollMore
+	for _, k := range m.Marks {
+		r.unroll += k.Run()
 	}
 	r.findHelpers()
 	r.refill = uint32(r.imported)

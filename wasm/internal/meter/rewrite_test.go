@@ -28,9 +28,6 @@ type guest struct {
 	refills int
 }
 
-// used is the fuel that the guest used so far.
-func (g *guest) used() int64 { return g.granted - int64(g.fuel.Get()) }
-
 // meterWAT assembles, meters and instantiates a module. Fuel is given in slices until limit is reached.
 func meterWAT(t testing.TB, text string, l meter.Limits, slice, limit int64) *guest {
 	t.Helper()

@@ -1,0 +1,4 @@
+#include "kernel.h"
+
+// The call itself.
+KERNEL(add) { return n + 3; }
