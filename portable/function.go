@@ -76,8 +76,8 @@ func (f *function) Exec(ctx context.Context, c *host.Call, args []any) (v any, e
 	if skip, err := judge(sig, args); skip || err != nil {
 		return nil, f.wrap(err)
 	}
-	ctx, cancel := f.limit(ctx)
-	defer cancel()
+	ctx, limit := f.limit(ctx)
+	defer limit.release()
 	err = f.call(ctx, func(p *process) error {
 		v, err = p.link.exec(ctx, f.name, c, args)
 		return err
@@ -107,16 +107,19 @@ func judge(sig *host.Signature, args []any) (skip bool, _ error) {
 	return false, nil
 }
 
-// limit bounds a call.
-func (f *function) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+// limit bounds a call. What it returns beside the context must be released; it
+// may be nil.
+func (f *function) limit(ctx context.Context) (context.Context, *limited) {
 	limit := f.m.rt.opts.RecvTimeout
 	if ms := f.m.manifest.Limits.CallMs; ms > 0 {
 		limit = min(limit, time.Duration(ms)*time.Millisecond)
 	}
-	if end, ok := ctx.Deadline(); ok && time.Until(end) <= limit {
-		return ctx, func() {}
+	end := time.Now().Add(limit)
+	if sooner, ok := ctx.Deadline(); ok && !sooner.After(end) {
+		return ctx, nil
 	}
-	return context.WithTimeout(ctx, limit)
+	l := &limited{Context: ctx, end: end}
+	return l, l
 }
 
 // call has a process that serves do something. A process that was never reached

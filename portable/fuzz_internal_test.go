@@ -2,6 +2,7 @@ package portable
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -50,8 +52,10 @@ func FuzzReply(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	for _, s := range []string{`1-2`, `-`, `1e5`, `01`, `"a\\b"`, `"é"`, `true`, `"a","x":"b"`, `1},"y":{"z":2`, ` "x" `, `""`} {
-		f.Add([]byte(`{"state":true,"result":` + s + `}`))
+	for _, s := range []string{`1-2`, `-`, `1e5`, `01`, `"a\\b"`, `"é"`, `true`, `"a","x":"b"`, `1},"y":{"z":2`, ` "x" `, `""`, `-0`, `0.`, `1.5E+07`, `1e999`, `false`, `null`, `0x1`, `1_0`} {
+		for _, around := range successes() {
+			f.Add([]byte(around[0] + s + around[1]))
+		}
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		var want struct {
@@ -136,6 +140,29 @@ func TestJSONForms(t *testing.T) {
 	}
 	if got, _ := appendJSON(nil, []byte("ab"), 0); string(got) != `"`+base64.StdEncoding.EncodeToString([]byte("ab"))+`"` {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestCallContext: whatever a rule is called, its name arrives.
+func TestCallContext(t *testing.T) {
+	for _, c := range []*host.Call{
+		nil, {}, {Rule: "r1", Op: "2_project", Instance: 3, Func: 4}, {Rule: `a"b\c`, Op: "é\n\x01<", Instance: -1}, {Rule: "\xff", Op: "o"},
+	} {
+		want := host.Call{Rule: noRule, Op: noOp}
+		if c != nil {
+			want = host.Call{Rule: cmp.Or(c.Rule, noRule), Op: cmp.Or(c.Op, noOp), Instance: c.Instance, Func: c.Func}
+		}
+		want.Rule = strings.ToValidUTF8(want.Rule, "\ufffd")
+		var inner string
+		var got struct {
+			RuleID, OpID       string
+			InstanceID, FuncID int64
+		}
+		b := appendContext(nil, c)
+		if json.Unmarshal(b, &inner) != nil || json.Unmarshal([]byte(inner), &got) != nil ||
+			got.RuleID != want.Rule || got.OpID != want.Op || got.InstanceID != want.Instance || got.FuncID != want.Func {
+			t.Errorf("%+v: found %s", c, b)
+		}
 	}
 }
 

@@ -214,10 +214,18 @@ func appendContext(dst []byte, c *host.Call) []byte {
 	if op == "" {
 		op = noOp
 	}
-	inner := make([]byte, 0, 128)
-	inner = appendText(append(inner, `{"ruleId":`...), rule)
-	inner = appendText(append(inner, `,"opId":`...), op)
-	inner = strconv.AppendInt(append(inner, `,"instanceId":`...), c.Instance, 10)
-	inner = strconv.AppendInt(append(inner, `,"funcId":`...), c.Func, 10)
-	return appendText(dst, string(append(inner, '}')))
+	dst = appendInner(append(dst, `"{\"ruleId\":`...), rule)
+	dst = appendInner(append(dst, `,\"opId\":`...), op)
+	dst = strconv.AppendInt(append(dst, `,\"instanceId\":`...), c.Instance, 10)
+	dst = strconv.AppendInt(append(dst, `,\"funcId\":`...), c.Func, 10)
+	return append(dst, `}"`...)
+}
+
+// appendInner appends a string of JSON that stands in a string of JSON.
+func appendInner(dst []byte, s string) []byte {
+	if isClean(s) {
+		return append(append(append(dst, `\"`...), s...), `\"`...)
+	}
+	outer := appendText(nil, string(appendText(nil, s)))
+	return append(dst, outer[1:len(outer)-1]...)
 }

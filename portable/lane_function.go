@@ -31,8 +31,8 @@ func (f *laneFunction) ExecBatch(ctx context.Context, c *host.Call, dst, rows []
 }
 
 func (f *laneFunction) pass(ctx context.Context, op byte, c *host.Call, dst, payload []byte) ([]byte, error) {
-	ctx, cancel := f.limit(ctx)
-	defer cancel()
+	ctx, limit := f.limit(ctx)
+	defer limit.release()
 	out := dst
 	err := f.call(ctx, func(p *process) error {
 		l, ok := p.link.(*lane)

@@ -1,7 +1,6 @@
 package portable
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/portable/internal/sp"
@@ -216,142 +214,6 @@ func (f *wireFunction) watch() {
 			_ = f.w.startFunction(f.w.p.m.life, f.name)
 		}
 	}
-}
-
-// reply is the answer to a call.
-type reply struct {
-	State  bool            `json:"state"`
-	Result json.RawMessage `json:"result"`
-}
-
-// ask calls a function. use gets the answer, which is valid until it returns.
-func (w *wire) ask(ctx context.Context, name string, build func([]byte) ([]byte, error), use func(*reply) error) error {
-	w.mu.Lock()
-	f := w.functions[name]
-	w.mu.Unlock()
-	if f == nil {
-		return fmt.Errorf("%w: %w", errNotSent, errGone)
-	}
-	rt := w.p.m.rt
-	b := rt.borrow()
-	defer rt.keep(b)
-	var err error
-	if b.request, err = build(b.request[:0]); err != nil {
-		return err
-	}
-	if b.answer, err = f.caller.Call(ctx, b.request, b.answer[:0]); err != nil {
-		return w.broken(ctx, err)
-	}
-	r, err := decodeReply(b.answer)
-	if err != nil {
-		return w.p.m.fault(name, host.FaultResult, fmt.Errorf("Failed to unmarshal function result %.1024s", b.answer)) //nolint:staticcheck // eKuiper's sentence
-	}
-	return use(&r)
-}
-
-// decodeReply reads an answer. The result points into it. What most answers look
-// like, success and a text or a number, is taken apart at sight.
-func decodeReply(b []byte) (r reply, err error) {
-	if rest, ok := bytes.CutPrefix(b, []byte(`{"state":true,"result":`)); ok {
-		if v, ok := bytes.CutSuffix(rest, []byte("}")); ok && (isPlain(v) || isNumber(v)) {
-			return reply{State: true, Result: v}, nil
-		}
-	}
-	err = json.Unmarshal(b, &r)
-	return r, err
-}
-
-// decodeResult decodes the result of a call.
-func decodeResult(b []byte) (v any, err error) {
-	if isPlain(b) {
-		return string(b[1 : len(b)-1]), nil
-	}
-	switch string(b) {
-	case "", "null":
-		return nil, nil
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	err = json.Unmarshal(b, &v)
-	return v, err
-}
-
-// isNumber tells whether b has only what numbers have.
-func isNumber(b []byte) bool {
-	for _, c := range b {
-		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
-// isPlain tells whether b is one JSON string whose inside stands for itself.
-func isPlain(b []byte) bool {
-	n := len(b)
-	if n < 2 || b[0] != '"' || b[n-1] != '"' {
-		return false
-	}
-	for _, c := range b[1 : n-1] {
-		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *wire) aggregate(ctx context.Context, name string) (is bool, err error) {
-	err = w.ask(ctx, name,
-		func(b []byte) ([]byte, error) { return append(b, `{"func":"IsAggregate","arg":null}`...), nil },
-		func(r *reply) error {
-			if !r.State {
-				return &refusal{"IsAggregate: " + text(r.Result)}
-			}
-			if err := json.Unmarshal(r.Result, &is); err != nil {
-				return &refusal{fmt.Sprintf("IsAggregate: found %.64s, expected true or false", r.Result)}
-			}
-			return nil
-		})
-	return is, err
-}
-
-// validate gives the plugin as many arguments as there are; where eKuiper has
-// the nodes of its parser, of which plugins use the number only, it sees values.
-func (w *wire) validate(ctx context.Context, name string, args []any) error {
-	return w.ask(ctx, name,
-		func(b []byte) ([]byte, error) {
-			b, err := appendArguments(append(b, `{"func":"Validate","arg":`...), args, false, nil)
-			return append(b, '}'), err
-		},
-		func(r *reply) error {
-			if !r.State {
-				return host.Errorf(host.ErrInvalid, "%s", text(r.Result))
-			}
-			return nil
-		})
-}
-
-func (w *wire) exec(ctx context.Context, name string, c *host.Call, args []any) (v any, err error) {
-	err = w.ask(ctx, name,
-		func(b []byte) ([]byte, error) {
-			b, err := appendArguments(append(b, `{"func":"Exec","arg":`...), args, true, c)
-			return append(b, '}'), err
-		},
-		func(r *reply) error {
-			if r.State {
-				if v, err = decodeResult(r.Result); err != nil {
-					err = w.p.m.fault(name, host.FaultResult, fmt.Errorf("found result %.256q: %w", r.Result, err))
-				}
-				return err
-			}
-			if len(r.Result) == 0 || string(r.Result) == "null" {
-				return nil // no value
-			}
-			return w.p.m.returned(name, text(r.Result))
-		})
-	return v, err
 }
 
 // text is what an answer says, without the quotes of JSON if it is a string.

@@ -154,6 +154,8 @@ func (c *Caller) await(ctx context.Context, l *call) (*conn, error) {
 // exchange sends the call and waits for its answer. When it returns nobody else knows the call, and its channel is empty.
 func (c *Caller) exchange(ctx context.Context, l *call, k *conn, request []byte) error {
 	patient := patient(ctx)
+	c.hub.asked.Add(1)
+	defer c.hub.asked.Add(-1)
 	for resends := 0; ; resends++ {
 		id, mine, self := c.address(l, k, patient)
 		if !mine {
@@ -165,7 +167,7 @@ func (c *Caller) exchange(ctx context.Context, l *call, k *conn, request []byte)
 				c.handOver(k)
 			}
 			if _, last := c.detach(l, k, clean); !clean || last == answered { // or answered unasked
-				_ = k.uc.Close()
+				k.close()
 			}
 			return fmt.Errorf("%w: %w", ErrNotSent, err)
 		}
@@ -208,6 +210,14 @@ func (c *Caller) address(l *call, k *conn, patient bool) (id uint32, mine, self 
 	case k.reads == nobody && patient:
 		k.reads = caller
 		k.turns++
+		k.solo++
+		if !k.lookout.several || !k.lookout.alone() {
+			k.solo = 0
+		}
+		if k.solo >= soloFor {
+			k.solo = 0
+			k.leave()
+		}
 	case k.reads == nobody:
 		k.reads = watcher
 		k.handed <- struct{}{}

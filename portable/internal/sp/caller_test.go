@@ -482,11 +482,13 @@ func TestManyCallers(t *testing.T) {
 				if id%64 == 0 {
 					time.Sleep(2 * time.Millisecond)
 				}
+				said := string(buf[headLen+idLen:])
 				if id%50 == 0 {
-					p.say(request(id, "handshake"))
-					continue
+					said = "handshake"
 				}
-				p.say(request(id, string(buf[headLen+idLen:])))
+				if _, err := p.Write(request(id, said)); err != nil {
+					return // to a call that lost patience, after the test's end
+				}
 			}
 		}()
 	}
@@ -594,7 +596,7 @@ func TestEndedConnectionIsNotIdle(t *testing.T) {
 		t.Fatal(k, err)
 	}
 	k.call = nil // as by an answer
-	k.uc.Close()
+	k.close()
 	up(t, c, 0)
 	eventually(t, "the end", func() bool {
 		c.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -24,7 +26,7 @@ const copyMax = 64 << 10
 
 // conn is one connection: read by one goroutine, written by at most one at a time.
 type conn struct {
-	uc     *net.UnixConn
+	uc     stream // nil while a Caller's is away from the poller, see there
 	peer   Peer
 	frames frames
 
@@ -43,8 +45,18 @@ type conn struct {
 	up, dead bool
 	reads    reader
 	turns    uint64 // how often a call began to read
+	solo     int    // how many calls in a row nothing kept in the poller, since it last left
 	poked    bool   // the watcher wants that call to stop
 	handed   chan struct{}
+
+	// Of a Caller, of whoever reads.
+	asking  bool // a call does
+	lookout lookout
+
+	plain *os.File   // of a Caller: its second descriptor, which raw is of
+	mu    sync.Mutex // guards uc, and what follows
+	spare int        // a third for uc, if that is nil
+	shut  bool
 }
 
 func newConn(uc *net.UnixConn, o *Options) (*conn, error) {
@@ -52,7 +64,8 @@ func newConn(uc *net.UnixConn, o *Options) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &conn{uc: uc, raw: raw, patience: o.WriteTimeout, frames: frames{src: uc, max: o.MaxFrame}}
+	k := &conn{uc: uc, raw: raw, patience: o.WriteTimeout, frames: frames{max: o.MaxFrame}}
+	k.frames.src = k
 	if k.peer, err = peerOf(raw); err != nil {
 		return nil, fmt.Errorf("who connected: %w", err)
 	}
@@ -119,17 +132,21 @@ func (k *conn) send(ctx context.Context, id uint32, payload []byte) (clean bool,
 // finish writes what did not go out at once: it waits for the other end to read, at most its patience and while ctx
 // lives.
 func (k *conn) finish(ctx context.Context, head, rest []byte) (int64, error) {
-	if err := k.uc.SetWriteDeadline(time.Now().Add(k.patience)); err != nil {
+	uc, err := k.polled()
+	if err != nil {
+		return 0, err
+	}
+	if err := uc.SetWriteDeadline(time.Now().Add(k.patience)); err != nil {
 		return 0, err
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = k.uc.SetWriteDeadline(time.Unix(1, 0))
+		_ = uc.SetWriteDeadline(time.Unix(1, 0))
 		close(stopped)
 	})
 	k.partsMem = [2][]byte{head, rest}
 	k.parts = k.partsMem[:]
-	n, err := k.parts.WriteTo(k.uc)
+	n, err := k.parts.WriteTo(uc)
 	k.partsMem = [2][]byte{}
 	if !stop() {
 		<-stopped
@@ -137,6 +154,6 @@ func (k *conn) finish(ctx context.Context, head, rest []byte) (int64, error) {
 			err = context.Cause(ctx)
 		}
 	}
-	_ = k.uc.SetWriteDeadline(time.Time{}) // fails on a closed connection only, whose reader says so
+	_ = uc.SetWriteDeadline(time.Time{}) // fails on a closed connection only, whose reader says so
 	return n, err
 }

@@ -49,7 +49,7 @@ func (e *endpoint) run(k *conn) {
 	if err == nil {
 		err = e.serve(k)
 	}
-	_ = k.uc.Close()
+	k.close()
 	e.mu.Lock()
 	delete(e.conns, k)
 	closed := e.closed
@@ -73,7 +73,7 @@ func (e *endpoint) close() error {
 		e.closed = true
 		close(e.over)
 		for k := range e.conns {
-			_ = k.uc.Close()
+			k.close()
 		}
 		if e.shut != nil {
 			e.shut()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -31,7 +32,8 @@ func owned(owns func(Peer) bool, p Peer) bool {
 
 // Hub owns listening sockets by path. It is safe for concurrent use, and must not be copied.
 type Hub struct {
-	opts Options
+	opts  Options
+	asked atomic.Int32 // calls of its Callers that were sent and await an answer
 
 	mu     sync.Mutex // guards what follows; never held while a file or a connection is waited for
 	paths  map[string]*listener

@@ -44,6 +44,7 @@ func DialPusher(ctx context.Context, path string, o Options) (*Pusher, error) {
 		path: path, opts: o.withDefaults(),
 		turn: make(chan struct{}, 1), kick: make(chan struct{}, 1), done: make(chan struct{}), up: make(chan struct{}),
 	}
+	var last error
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, firstRedial) {
 		k, err := p.dial(ctx)
 		if err == nil {
@@ -53,12 +54,16 @@ func DialPusher(ctx context.Context, path string, o Options) (*Pusher, error) {
 			go p.run(life, k)
 			return p, nil
 		}
-		if !absent(err) {
+		ending := ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) // the dialer may notice first
+		if !absent(err) && (!ending || last == nil) {
 			return nil, fmt.Errorf("socket %s: %w", path, err)
+		}
+		if absent(err) {
+			last = err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("socket %s: %w: %w", path, context.Cause(ctx), err)
+			return nil, fmt.Errorf("socket %s: %w: %w", path, context.Cause(ctx), last)
 		case <-time.After(pause):
 		}
 	}

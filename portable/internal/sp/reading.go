@@ -24,7 +24,7 @@ const (
 // kernel, and it reads for slow calls, which then wait for ctx too. While calls follow each other it only looks twice
 // in 10 ms whether they still do.
 //
-// Polling the socket from the calling goroutine, past Go's own poller, was tried and is no faster.
+// How a call waits for its answer is in lookout.go and poller.go.
 type reader uint8
 
 const (
@@ -37,6 +37,10 @@ const (
 func (c *Caller) watch(k *conn) error {
 	k.frames.max += idLen
 	k.handed = make(chan struct{}, 1)
+	k.lookout.attend(&c.hub.asked)
+	if err := k.double(); err != nil {
+		return err
+	}
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
@@ -92,14 +96,18 @@ func (c *Caller) take(k *conn, id uint32, body []byte, by reader) (n news, l *ca
 
 // readAnswer reads on behalf of a call, on its goroutine. If that cannot go on the watcher takes over, and self is false.
 func (c *Caller) readAnswer(l *call, k *conn) (e event, self bool) {
+	k.lookout.begin()
 	for {
+		k.asking = true
 		id, body, err := k.request()
+		k.asking = false
 		if err != nil { // the watcher meets it again, unless it was its own sign
 			c.handOver(k)
 			return 0, false
 		}
 		switch n, _, _ := c.take(k, id, body, caller); n {
 		case answer:
+			k.lookout.answered()
 			l.dst = append(l.dst, body...)
 			return answered, true
 		case retry:
@@ -113,7 +121,7 @@ func (c *Caller) handOver(k *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k.calm()
-	k.reads = watcher
+	k.reads, k.solo = watcher, 0
 	k.handed <- struct{}{}
 }
 
@@ -143,11 +151,10 @@ func (c *Caller) look(k *conn, seen *uint64, over bool) bool {
 	case k.turns != *seen && !over:
 		*seen = k.turns
 	case k.reads == nobody:
-		k.reads = watcher
+		k.reads, k.solo = watcher, 0
 		return true
 	case k.reads == caller && !k.poked:
-		k.poked = true
-		_ = k.uc.SetReadDeadline(time.Unix(1, 0)) // the call's read returns at once
+		k.poked = k.deadline(time.Unix(1, 0)) // the call's read returns at once
 	}
 	return false
 }
@@ -156,7 +163,7 @@ func (c *Caller) look(k *conn, seen *uint64, over bool) bool {
 func (k *conn) calm() {
 	if k.poked {
 		k.poked = false
-		_ = k.uc.SetReadDeadline(time.Time{})
+		k.deadline(time.Time{})
 	}
 }
 
