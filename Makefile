@@ -13,7 +13,7 @@ GOBUILD := go build -trimpath -ldflags "$(LDFLAGS)"
 SMALL   := -tags nethttpomithttp2
 GUEST   := GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags "-s -w"
 
-.PHONY: help deps build native samples guests portables plugins demo test race fuzz bench lint check cross kill clean
+.PHONY: help deps build native samples guests portables plugins demo test race fuzz meter hostile bench lint check cross kill clean
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,15 @@ fuzz: ## every fuzz function for FUZZTIME (30s)
 	@set -e; for dir in . sdk/go; do for pkg in $$(go -C $$dir list ./...); do \
 	  for f in $$(go -C $$dir test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$f"; go -C $$dir test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done; done
+
+MODULES ?= 1000000
+meter: ## compare MODULES generated modules with and without the meter, and tell its price
+	METER_MODULES=$(MODULES) go test -run TestDifferential -timeout 6h -v ./wasm/internal/meter
+	METER_PRICE=1 go test -run TestMeterPrice -timeout 1h -v ./wasm/internal/meter ./bench
+
+hostile: ## hostile guests beside good ones, held to what is promised of a quiet machine
+	VANTH_HOSTILE=strict go test -run TestHostile -count 1 -timeout 30m -v ./wasm
+	GATE_BOMBS=all go test -run TestBombs -count 1 -timeout 1h -v ./wasm/internal/gate
 
 COUNT ?= 10
 bench: plugins ## raw wazero against our call path, to build/bench/bench.txt
