@@ -21,6 +21,11 @@ const (
 // empty value is not free.
 const stateEntry = 128
 
+// maxBehind bounds what there is to save, in bytes of entries without their values:
+// keys that are put and deleted again and again would else pile up until the next
+// save.
+const maxBehind = 2 * MaxStateBytes
+
 // size is what an entry counts for.
 func (k StateKey) size(value []byte) int { return stateEntry + len(k.Scope) + len(k.Key) + len(value) }
 
@@ -37,6 +42,7 @@ type State struct {
 	values map[StateKey][]byte
 	dirty  map[StateKey]struct{}
 	bytes  int
+	behind int // bytes that dirty holds
 
 	saving  sync.Mutex // one save at a time, so that older writes never win
 	dropped bool       // the plugin is being removed: nothing is saved; guarded by saving
@@ -82,9 +88,17 @@ func (s *State) Delete(scope, key string) bool {
 	if ok {
 		s.bytes -= k.size(v)
 		delete(s.values, k)
-		s.dirty[k] = struct{}{}
+		s.touch(k)
 	}
 	return ok
+}
+
+// touch notes that an entry changed. It requires s.mu.
+func (s *State) touch(k StateKey) {
+	if _, ok := s.dirty[k]; !ok {
+		s.dirty[k] = struct{}{}
+		s.behind += k.size(nil)
+	}
 }
 
 // Add adds by to a counter, in one step, and returns its new value. Counters
@@ -131,6 +145,9 @@ func (s *State) set(k StateKey, value []byte) error {
 	if had {
 		grown -= k.size(old)
 	}
+	if _, ok := s.dirty[k]; !ok && s.behind > maxBehind {
+		return Errorf(ErrBusy, "state changes faster than it is saved: %d entries wait", len(s.dirty))
+	}
 	if s.bytes+grown > MaxStateBytes {
 		return invalid("state of %d bytes: at most %d are allowed", s.bytes+grown, MaxStateBytes)
 	}
@@ -141,7 +158,7 @@ func (s *State) set(k StateKey, value []byte) error {
 	} else {
 		s.values[k] = bytes.Clone(value)
 	}
-	s.dirty[k] = struct{}{}
+	s.touch(k)
 	return nil
 }
 
@@ -175,7 +192,7 @@ func (s *State) Save() error {
 		changes = append(changes, StateChange{k, v})
 	}
 	saved := s.dirty
-	s.dirty = map[StateKey]struct{}{}
+	s.dirty, s.behind = map[StateKey]struct{}{}, 0
 	s.mu.Unlock()
 
 	slices.SortFunc(changes, func(a, b StateChange) int {
@@ -185,7 +202,7 @@ func (s *State) Save() error {
 	if err != nil { // keep what is unsaved for the next checkpoint
 		s.mu.Lock()
 		for k := range saved {
-			s.dirty[k] = struct{}{}
+			s.touch(k)
 		}
 		s.mu.Unlock()
 	}

@@ -20,8 +20,8 @@ import (
 
 // mostFuel is given at once: tens of microseconds of plain instructions. Some are a
 // thousand times slower, those that touch memory for the first time; so an instance
-// that took longer than late for a slice gets a smaller one, down to leastFuel, until
-// it is quick again.
+// begins with leastFuel, and gets more while it is quick; one that took longer than
+// late for a slice gets less again.
 const (
 	mostFuel  = 100_000
 	leastFuel = 2_000
@@ -117,9 +117,12 @@ func (in *instance) refill(left, room int64) int64 {
 // pause ends the call if it is late or nobody wants it any more, and lets others
 // run.
 func (in *instance) pause() {
+	first := in.began == 0
 	r, now := in.module.rt, in.now()
 	in.over(now)
-	in.pace(now - in.refilled)
+	if !first { // else nobody knows when its slice began
+		in.pace(now - in.refilled)
+	}
 	in.refilled = now
 	if now-in.yielded < yieldAfter {
 		return

@@ -364,6 +364,7 @@ func importHTTP(in *instance, stack []uint64) {
 	case len(data) > w.opts.MaxBytes+2*maxHeaderBytes:
 		stack[0] = code(codeTooLarge)
 	default:
+		in.module.rt.seats.leave(in) // while it waits for the network
 		in.reply = w.do(in, data)
 		in.wanted() // else the guest would take the end of its call for an answer
 		stack[0] = code(len(in.reply))

@@ -32,6 +32,10 @@ const (
 	codeLater    = -6 // -5 is for what is closed
 )
 
+// callToll is what a call of an import costs, beside what the meter has it cost: code
+// in a straight line pays for all its calls in advance, and then does not look.
+const callToll = 200
+
 // minToll is the least that imports charge for, in bytes.
 const minToll = 1 << 10
 
@@ -85,7 +89,7 @@ func (m *module) defineImports(ctx context.Context) error {
 	var wasi wazero.CompiledModule
 	if slices.ContainsFunc(imports, func(d api.FunctionDefinition) bool { from, _, _ := d.Import(); return from == importWASI }) {
 		var err error
-		if wasi, err = wasi_snapshot_preview1.NewBuilder(m.engine).Compile(ctx); err != nil {
+		if wasi, err = m.compileWASI(ctx); err != nil {
 			return err
 		}
 		for name, d := range wasi.ExportedFunctions() {
@@ -142,6 +146,7 @@ func (m *module) defineImports(ctx context.Context) error {
 			if in.memory == nil { // while it starts
 				in.memory = mod.Memory()
 			}
+			in.charge(callToll)
 			run(in, stack)
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(call), f.typ.params, f.typ.results).Export(f.name)
@@ -271,6 +276,10 @@ func importStateGet(in *instance, stack []uint64) {
 		stack[0] = code(codePointer)
 		return
 	}
+	if len(key) > host.MaxStateKey { // nothing is kept under those
+		stack[0] = code(codeAbsent)
+		return
+	}
 	in.scratch, ok = in.module.bundle.State.Append(in.scratch[:0], in.stateScope(), string(key))
 	if !ok {
 		stack[0] = code(codeAbsent)
@@ -295,6 +304,10 @@ func importStatePut(in *instance, stack []uint64) {
 		stack[0] = code(codePointer)
 		return
 	}
+	if len(key) > host.MaxStateKey {
+		stack[0] = code(codeTooLarge)
+		return
+	}
 	size := len(key) + len(value)
 	in.mustHand("state_put", size)
 	pass, lost := in.module.keep.pass(size, time.Now)
@@ -306,9 +319,16 @@ func importStatePut(in *instance, stack []uint64) {
 		return
 	}
 	stack[0] = 0
-	if err := in.module.bundle.State.Put(in.stateScope(), string(key), value); err != nil {
+	err := in.module.bundle.State.Put(in.stateScope(), string(key), value)
+	if err == nil {
+		return
+	}
+	stack[0] = code(codeTooLarge)
+	if errors.Is(err, host.ErrBusy) {
+		stack[0] = code(codeLater)
+	}
+	if pass, _ := in.module.talk.pass(0, time.Now); pass {
 		in.module.log.Warn("state is not kept", "function", in.symbol(), "err", err)
-		stack[0] = code(codeTooLarge)
 	}
 }
 
@@ -323,7 +343,7 @@ func importStateDel(in *instance, stack []uint64) {
 		return
 	}
 	stack[0] = 0
-	if !in.module.bundle.State.Delete(in.stateScope(), string(key)) {
+	if len(key) > host.MaxStateKey || !in.module.bundle.State.Delete(in.stateScope(), string(key)) {
 		stack[0] = code(codeAbsent)
 	}
 }
@@ -334,6 +354,9 @@ func (in *instance) counterKey(stack []uint64) string {
 	key, ok := in.guestBytes(stack[0], stack[1])
 	if !ok {
 		panic(fmt.Errorf("counter: key of %d bytes at %#x: %w", uint32(stack[1]), uint32(stack[0]), errMemory))
+	}
+	if len(key) > host.MaxStateKey {
+		panic(fmt.Errorf("counter: key of %d bytes: at most %d are allowed", len(key), host.MaxStateKey))
 	}
 	return string(key)
 }

@@ -52,13 +52,14 @@ type instance struct {
 	entries []api.Function // by function.index, looked up when first called
 
 	spending
+	entered int   // entries that were looked up
 	desk    *desk // where it is put when it is free; nil for anywhere
 	touched bool  // since the janitor last looked
 }
 
 // instantiate starts an instance.
 func (m *module) instantiate(ctx context.Context) (_ *instance, err error) {
-	in := &instance{module: m, spending: spending{slice: mostFuel}}
+	in := &instance{module: m, spending: spending{slice: leastFuel}, decoder: frame.Decoder{Most: maxDecoded}}
 	in.ctx, in.kill = newGuestContext(in)
 	limit := m.startLimit()
 	start, cancel := context.WithTimeout(ctx, limit)
@@ -262,11 +263,18 @@ func (in *instance) symbol() string {
 	return "_initialize"
 }
 
-// entry is the exported function behind f. Each costs a stack, so those that
-// are never called are never looked up.
+// maxEntries is how many exported functions an instance has looked up at once.
+const maxEntries = 16
+
+// entry is the exported function behind f. Each has a stack of the engine's, which
+// stays as large as it once grew, so those that are never called are never looked
+// up, and there are few at once.
 func (in *instance) entry(f *function) api.Function {
 	fn := in.entries[f.index]
 	if fn == nil {
+		if in.entered++; in.entered%maxEntries == 0 {
+			clear(in.entries)
+		}
 		fn = in.mod.ExportedFunction(f.export)
 		in.entries[f.index] = fn
 	}
@@ -280,6 +288,10 @@ func (in *instance) stateScope() string {
 	}
 	return in.scope
 }
+
+// maxDecoded bounds what lists and maps of one frame from a guest may allocate, in
+// bytes: a byte of an empty list is worth forty.
+const maxDecoded = 16 << 20
 
 // maxOutput bounds what is kept of what a guest prints in one call, in bytes:
 // the end of it.

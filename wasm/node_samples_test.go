@@ -200,7 +200,8 @@ func BenchmarkSink(b *testing.B) {
 // TestNodeAllocations holds the ceilings of sources and sinks of a trusted
 // plugin: what a row is made of, and nothing else.
 func TestNodeAllocations(t *testing.T) {
-	m := load(t, newRuntime(t, Options{Trusted: []string{"m"}}), watBundle(t, nodeHeader+`
+	compiled(t)
+	m := load(t, newRuntime(t, Options{}), watBundle(t, nodeHeader+`
 	  (func (export "si_s_collect") (param i32 i32 i32) (result i64) (i64.const 0))
 	  (func (export "so_s_poll") (param $h i32) (param i64) (result i64)
 	    (loop $l (br_if $l (i32.eqz (call $emit (local.get $h) (i32.const 16) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0)))))

@@ -172,6 +172,7 @@ func importMark(in *instance, stack []uint64) {
 		no = emitFull
 	default:
 		in.handed += int64(len(data))
+		in.charge(int64(len(data)))
 		if err := frame.Valid(data); err != nil {
 			panic(fmt.Errorf("mark: %w: %w", errFrame, err))
 		}

@@ -200,7 +200,13 @@ func (r *Runtime) inspect(g grant, code []byte) (_ []byte, memory uint64, err er
 		}
 	}
 	if metered {
+		small := len(code)
 		code, err = meter.Rewrite(code, m, meter.Limits{Stack: g.stack, TableEntries: g.tables})
+		// A compiler's module grows by a sixth. What was priced is no longer what is
+		// compiled in one that is made to grow.
+		if err == nil && len(code) > 3*small+64<<10 {
+			_, err = gate.Walk(code, gate.Caps{Bytes: 64 * r.opts.MaxModuleMiB << 20, Pages: g.memory * 16, TableEntries: g.tables, Clamp: true})
+		}
 	}
 	return code, memory, err
 }

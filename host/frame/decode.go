@@ -16,6 +16,10 @@ const (
 // columns share the strings. The zero value is ready. It is for one goroutine;
 // what it remembers is bounded: 64 keys of at most 32 bytes.
 type Decoder struct {
+	// Most bounds what the lists and maps of one frame may allocate, in bytes, beside
+	// Amplification; 0 is no other bound.
+	Most int
+
 	keys [internSlots]string
 }
 
@@ -27,13 +31,13 @@ func Decode(b []byte) (any, error) { return decode(b, nil) }
 func DecodeArgs(b []byte) ([]any, error) { return decodeArgs(b, nil) }
 
 // Decode is the package's [Decode].
-func (d *Decoder) Decode(b []byte) (any, error) { return decode(b, &d.keys) }
+func (d *Decoder) Decode(b []byte) (any, error) { return decode(b, d) }
 
 // DecodeArgs is the package's [DecodeArgs].
-func (d *Decoder) DecodeArgs(b []byte) ([]any, error) { return decodeArgs(b, &d.keys) }
+func (d *Decoder) DecodeArgs(b []byte) ([]any, error) { return decodeArgs(b, d) }
 
-func decode(b []byte, keys *[internSlots]string) (any, error) {
-	r := newReader(b, keys)
+func decode(b []byte, d *Decoder) (any, error) {
+	r := newReader(b, d)
 	if len(b) > MaxBytes {
 		return nil, tooLongFrame()
 	}
@@ -44,8 +48,8 @@ func decode(b []byte, keys *[internSlots]string) (any, error) {
 	return v, nil
 }
 
-func decodeArgs(b []byte, keys *[internSlots]string) ([]any, error) {
-	r := newReader(b, keys)
+func decodeArgs(b []byte, d *Decoder) ([]any, error) {
+	r := newReader(b, d)
 	if len(b) > MaxBytes {
 		return nil, tooLongFrame()
 	}
@@ -67,8 +71,16 @@ func decodeArgs(b []byte, keys *[internSlots]string) ([]any, error) {
 // frame: 24 for the two of an empty bin. The rest is for lists and maps.
 const others = 12
 
-func newReader(b []byte, keys *[internSlots]string) reader {
-	return reader{b: b, keys: keys, wide: (Amplification-others)*len(b) + AmplificationSlack}
+// newReader reads b for a Decoder, or for nil.
+func newReader(b []byte, d *Decoder) reader {
+	r := reader{b: b, wide: (Amplification-others)*len(b) + AmplificationSlack}
+	if d != nil {
+		r.keys = &d.keys
+		if d.Most > 0 {
+			r.wide = min(r.wide, d.Most)
+		}
+	}
+	return r
 }
 
 func tooLongFrame() error { return &Malformed{Offset: MaxBytes, Reason: TooLong} }

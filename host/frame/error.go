@@ -32,7 +32,7 @@ const (
 	ErrorForm = "error"     // an error value that is not made as it should be
 	Reserved  = "reserved"  // the byte 0xc1
 	TooLong   = "long"      // longer than MaxBytes
-	TooWide   = "wide"      // would allocate beyond Amplification
+	TooWide   = "wide"      // would allocate beyond Amplification, or Decoder.Most
 	NoArgs    = "args"      // arguments that are not a list
 )
 
@@ -73,7 +73,7 @@ func explain(reason string) string {
 	case TooLong:
 		return fmt.Sprintf("a frame has at most %d bytes", MaxBytes)
 	case TooWide:
-		return "the maps in it would take too much memory for its length"
+		return "its lists and maps would take too much memory"
 	case NoArgs:
 		return "arguments are a list"
 	}

@@ -110,9 +110,11 @@ const (
 	opI64Or     = 0x84
 	opI64Shl    = 0x86
 	opExtendU   = 0xad // i64.extend_i32_u
+	opRefFunc   = 0xd2
 	opMisc      = 0xfc
 	noResult    = 0x40
 	typeI32     = 0x7f
 	typeI64     = 0x7e
 	typeFunc    = 0x60
+	typeFuncRef = 0x70
 )

@@ -15,9 +15,9 @@ const (
 // A bulk operation pays one unit for 2 to the power of so many bytes, or for each table entry.
 const bytesShift = 4
 
-// chunk is the most bytes that one step of a bulk operation touches. With all its pages new it takes about half a
+// chunk is the most bytes that one step of a bulk operation touches. With all its pages new it takes some tenths of a
 // millisecond.
-const chunk = 1 << 20
+const chunk = 1 << 18
 
 // leaf bounds what a function may be that pays nothing itself: its instructions, and its locals with parameters.
 const leafCost, leafLocals = 50, 64

@@ -21,8 +21,9 @@
 //     becomes a branch in an if, which the engine compiles better. That pays for most of the rest.
 //   - A small function without loops and calls pays nothing itself. Those who call it pay for it, and its frame is small.
 //   - A function that calls takes its frame from room and gives it back on its one way out; see frame in cost.go.
-//   - Operations on many bytes or table entries pay by their number, and those on more than a megabyte are done in pieces,
-//     by functions that are added for them (bulk.go).
+//   - Operations on many bytes or table entries pay by their number, and those on many bytes are done in pieces, by
+//     functions that are added for them (bulk.go).
+//   - References to functions are made once and kept in globals (refs.go).
 //   - Tables get a maximum. Custom sections other than names are left out: their offsets would be wrong.
 //
 // What the guest computes, traps on, imports, exports and stores stays what it was. The same module and limits give the

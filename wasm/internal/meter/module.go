@@ -11,6 +11,7 @@ const (
 	secTable    = 4
 	secGlobal   = 6
 	secExport   = 7
+	secElement  = 9
 	secCode     = 10
 )
 
@@ -107,12 +108,13 @@ func (r *rewriter) additions() []addition {
 		}})
 	}
 	return append(list,
-		addition{secGlobal, 2, func(w *buffer) {
+		addition{secGlobal, ownGlobals + uint32(len(r.refs)), func(w *buffer) {
 			for _, start := range []int64{0, int64(r.limits.Stack)} {
 				w.byte(typeI64, 1) // mutable
 				w.i64(start)
 				w.byte(opEnd)
 			}
+			r.writeRefs(w)
 		}},
 		addition{secExport, 1, func(w *buffer) {
 			w.name(ExportFuel)
@@ -166,6 +168,8 @@ func (r *rewriter) writeTables(w *buffer, s gate.Part) {
 
 // writeCode writes the bodies, and those of the helpers.
 func (r *rewriter) writeCode(w *buffer) {
+	r.code = true
+	defer func() { r.code = false }()
 	w.u32(uint32(len(r.m.Bodies) + len(r.helpers)))
 	for f := range r.m.Bodies {
 		w.sized(func() { r.writeFunction(w, f) })

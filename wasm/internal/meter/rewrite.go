@@ -41,11 +41,14 @@ func (l *Limits) fill() {
 // says that the module uses a name that is ours, or starts with larger tables than it may have.
 func Rewrite(module []byte, m *gate.Module, l Limits) ([]byte, error) {
 	l.fill()
-	r := &rewriter{in: module, m: m, limits: l, refs: m.FuncRefs, imported: m.ImportedFunctions()}
+	r := &rewriter{in: module, m: m, limits: l, ahead: m.FuncRefs, imported: m.ImportedFunctions()}
 	if err := r.check(); err != nil {
 		return nil, err
 	}
 	r.prepare()
+	if err := r.findRefs(); err != nil {
+		return nil, err
+	}
 	r.out.b = make([]byte, 0, len(module)+len(module)/2+1<<10)
 	r.writeModule()
 	if uint64(len(r.out.b)) > math.MaxUint32 {
@@ -54,13 +57,16 @@ func Rewrite(module []byte, m *gate.Module, l Limits) ([]byte, error) {
 	return r.out.b, nil
 }
 
+const ownGlobals = 2
+
 // rewriter is the state of a rewrite.
 type rewriter struct {
 	in     []byte
 	m      *gate.Module
 	limits Limits
 	out    buffer
-	refs   []uint32 // places of function indices that are still ahead
+	ahead  []uint32 // places of function indices that are still ahead
+	code   bool     // the code section is being written
 
 	imported  int      // functions
 	funcTypes []uint32 // of all functions, before the rewrite
@@ -68,6 +74,8 @@ type rewriter struct {
 	helpers   []helper
 	helperOf  map[helper]uint32 // index in helpers
 	unroll    int               // instructions that unrolling may still add
+	refs      []uint32          // functions that code refers to, before the rewrite
+	refOf     map[uint32]uint32 // the globals that hold the references
 	blockOf   map[uint32]uint32 // for each type with several results, the type of a block that has them
 
 	// Indices after the rewrite.
@@ -138,7 +146,7 @@ func (r *rewriter) prepare() {
 	r.findHelpers()
 	r.refill = uint32(r.imported)
 	r.helper0 = uint32(r.imported + 1 + len(m.Bodies))
-	r.fuelGlobal, r.roomGlobal = uint32(m.Globals), uint32(m.Globals)+1
+	r.fuelGlobal, r.roomGlobal = uint32(m.Globals), uint32(m.Globals)+1 // and ownGlobals is their number
 }
 
 // marks are those of a function.
@@ -150,17 +158,27 @@ func (r *rewriter) marks(f int) []gate.Mark {
 	return r.m.Marks[r.m.Bodies[f].Marks:end]
 }
 
+// shifted is the index of a function after the rewrite. One that does not exist may have a name, and keeps it.
+func (r *rewriter) shifted(index uint32) uint32 {
+	if index >= uint32(r.imported) && index < uint32(len(r.funcTypes)) {
+		index++
+	}
+	return index
+}
+
 // copy copies a part of the original, with the function indices in it shifted.
 func (r *rewriter) copy(w *buffer, from, to uint32) {
-	for len(r.refs) > 0 && r.refs[0] < to {
-		at := r.refs[0]
-		r.refs = r.refs[1:]
-		w.b = append(w.b, r.in[from:at]...)
+	for len(r.ahead) > 0 && r.ahead[0] < to {
+		at := r.ahead[0]
+		r.ahead = r.ahead[1:]
 		index, next := u32At(r.in, at)
-		if index >= uint32(r.imported) && index < uint32(len(r.funcTypes)) {
-			index++
+		if global, ok := r.refOf[index]; ok && r.code && r.in[at-1] == opRefFunc {
+			w.b = append(w.b, r.in[from:at-1]...)
+			w.op(opGlobalGet, global)
+		} else {
+			w.b = append(w.b, r.in[from:at]...)
+			w.u32(r.shifted(index))
 		}
-		w.u32(index)
 		from = next
 	}
 	w.b = append(w.b, r.in[from:to]...)

@@ -35,15 +35,15 @@ func metered(code []byte, by rewriting) ([]byte, *gate.Module, error) {
 	return out, m, err
 }
 
-// inChunks has a metered module do its operations on memory in chunks of 64 bytes instead of a megabyte, so that a small
+// inChunks has a metered module do its operations on memory in chunks of 64 bytes instead of a quarter of a megabyte, so that a small
 // memory has many; and says whether there are any. Both are as dear. original is the module before the meter, which may
-// have the number of a megabyte itself: then all is left.
+// have that number itself: then all is left.
 func inChunks(metered, original []byte) (out []byte, chunks int) {
-	megabyte := []byte("\x41\x80\x80\xc0\x00")
-	if !bytes.Contains(metered, megabyte) || bytes.Contains(original, megabyte) {
+	chunk := []byte("\x41\x80\x80\x10")
+	if !bytes.Contains(metered, chunk) || bytes.Contains(original, chunk) {
 		return metered, 0
 	}
-	return bytes.ReplaceAll(metered, megabyte, []byte("\x41\xc0\x80\x80\x00")), 1
+	return bytes.ReplaceAll(metered, chunk, []byte("\x41\xc0\x80\x00")), 1
 }
 
 // chunked is roomy, in chunks.

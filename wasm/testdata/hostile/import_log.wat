@@ -1,0 +1,4 @@
+;; end: deadline|bad result
+;; output: 1048576
+(module (import "vanth" "log" (func $log (param i32 i32 i32))) (memory 1)
+  (func (export "f") (loop $l (call $log (i32.const 3) (i32.const 0) (i32.const 4096)) (br $l))))

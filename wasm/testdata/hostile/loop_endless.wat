@@ -1,0 +1,2 @@
+;; end: deadline
+(module (func (export "f") (loop $l (br $l))))

@@ -1,0 +1,2 @@
+;; end: trap
+(module (func (export "f") (unreachable)))
