@@ -11,21 +11,20 @@ import (
 )
 
 const (
-	// lookFor is how long a call looks for its answer before it sleeps. It is what a plugin needs that computes little.
-	lookFor = 100 * time.Microsecond
+	// lookFor is how long a call looks for its answer before it sleeps. It is what a plugin needs that computes little,
+	// with the time that an idle machine takes to wake up for each of its threads.
+	lookFor = 200 * time.Microsecond
 	// lookGap is a time between two looks that shows that somebody else had this processor.
-	lookGap = 6 * time.Microsecond
-	// maxMissed bounds how rare looking becomes where it is of no use: one call of 2^maxMissed.
-	maxMissed = 8
-	// compareEvery is how often a call does not look although it would be worth it, so that the two can be compared.
-	compareEvery = 64
+	lookGap = 100 * time.Microsecond
+	// Whether looking pays is tried with so many calls that sleep and as many that look, and holds for so many.
+	trialCalls, termCalls = 64, 2048
 )
 
 // lookout is how a call waits for its answer before the poller is asked. On a machine with an idle processor, waking it
 // costs more than most answers take, and the plugin pays that for each of its own threads too: while a call keeps one
 // processor awake, it does not have to be woken, and the plugin's threads find each other on the next. On a busy machine
-// looking takes from the plugin what it needs to answer. So it is given up the moment that shows, and seldom tried again
-// while calls that sleep at once are answered sooner.
+// looking takes from the plugin what it needs to answer. Which it is shows only over some calls, as each leaves the
+// machine awake for the next: so some are made either way now and then, and the rest in the way that was answered sooner.
 //
 // It belongs to the call that reads the connection.
 type lookout struct {
@@ -33,11 +32,13 @@ type lookout struct {
 	several bool          // processors that we may use
 	begun   time.Time     // when the call began to read
 	until   time.Time     // when it has read for long enough
-	how     wait          // how it waits
-	calls   int           // that could look
-	asleep  time.Duration // what a call takes that sleeps, on average
-	missed  int           // how often looking was of no use, less how often it was
-	skip    int           // how many calls do not look
+
+	phase   phase
+	looking bool          // so calls of the phase do
+	left    int           // calls of the phase
+	took    time.Duration // by them, so far
+	slept   time.Duration // by those of the last trial that slept
+	counts  bool          // this call is one of the phase
 
 	into  []byte // of the read in progress
 	n     int    // that it found
@@ -47,66 +48,59 @@ type lookout struct {
 	naps  func(fd uintptr) bool
 }
 
-type wait uint8
+type phase uint8
 
 const (
-	sleeps wait = iota
-	looks
-	gaveUp // it looked, and sleeps
+	trySleeping phase = iota
+	tryLooking
+	term
 )
 
 // attend makes a lookout for calls that are counted by asked.
 func (o *lookout) attend(asked *atomic.Int32) {
 	o.asked, o.looks, o.naps = asked, o.look, o.nap
 	o.several = min(runtime.GOMAXPROCS(0), runtime.NumCPU()) > 1
+	o.phase = term // which is over
 }
 
 // alone says that no other call awaits its answer.
 func (o *lookout) alone() bool { return o.asked.Load() <= 1 }
 
 // worth says whether to look this time.
-func (o *lookout) worth() bool {
-	if !o.several || !o.alone() {
-		return false
-	}
-	if o.skip > 0 {
-		o.skip--
-		return false
-	}
-	o.calls++
-	if o.calls%compareEvery == 1 {
-		return false
-	}
-	o.how = looks
-	return true
-}
+func (o *lookout) worth() bool { return o.looking && o.several && o.alone() }
 
 // begin is the start of a call's reading.
 func (o *lookout) begin() {
-	o.how, o.begun = sleeps, time.Now()
+	o.begun = time.Now()
 	o.until = o.begun.Add(napFor)
+	o.counts = o.several && o.alone()
+	if o.left == 0 {
+		o.next()
+	}
+}
+
+// next begins the next phase.
+func (o *lookout) next() {
+	o.left = trialCalls
+	switch o.phase {
+	case trySleeping:
+		o.slept = o.took
+		o.phase, o.looking = tryLooking, true
+	case tryLooking:
+		o.phase, o.looking = term, o.took < o.slept
+		o.left = termCalls
+	default:
+		o.phase, o.looking = trySleeping, false
+	}
+	o.took = 0
 }
 
 // answered is its end.
 func (o *lookout) answered() {
-	took := time.Since(o.begun)
-	switch {
-	case o.how == looks && took <= o.asleep:
-		o.missed = max(o.missed-1, 0)
-	case o.how == looks:
-		o.miss()
-	case o.how == sleeps && o.asleep == 0:
-		o.asleep = took
-	case o.how == sleeps:
-		o.asleep += (min(took, 2*o.asleep) - o.asleep) / 8
+	if o.counts {
+		o.took += time.Since(o.begun)
+		o.left--
 	}
-}
-
-// miss notes that looking was of no use.
-func (o *lookout) miss() {
-	o.how = gaveUp
-	o.missed = min(o.missed+1, maxMissed)
-	o.skip = 1<<o.missed - 1
 }
 
 // look reads what has come or comes soon. What goes wrong is left to the read that follows.
@@ -117,12 +111,7 @@ func (o *lookout) look(fd uintptr) bool {
 			return true
 		}
 		now := time.Now()
-		if now.Sub(last) > lookGap || now.Sub(begun) > lookFor {
-			o.miss()
-			return true
-		}
-		if !o.alone() {
-			o.how = gaveUp
+		if now.Sub(last) > lookGap || now.Sub(begun) > lookFor || !o.alone() {
 			return true
 		}
 		last = now

@@ -165,7 +165,7 @@ func drip(p *peer, b []byte) {
 	}
 }
 
-// Looking is tried less and less where it finds nothing, and not where other calls are on their way.
+// A look in vain ends, calls look while that is answered sooner, and not where other calls are on their way.
 func TestLookout(t *testing.T) {
 	c, k := departed(t, func(*peer, string) {})
 	eventually(t, "the watcher reads", func() bool { // so that nobody else uses what is looked at here
@@ -176,55 +176,47 @@ func TestLookout(t *testing.T) {
 	o := lookout{into: make([]byte, 10)}
 	o.attend(&c.hub.asked)
 	o.several = true
-	skipped := func() int {
-		n := 0
-		for !o.worth() {
-			n++
+	began := time.Now()
+	if err := k.raw.Read(o.looks); err != nil || o.n != 0 || time.Since(began) < lookFor/2 {
+		t.Fatal(o.n, err, time.Since(began))
+	}
+	// calls makes a call after the other, which take so long, and returns how many looked.
+	calls := func(n int, slept, looked time.Duration) (looks int) {
+		for range n {
+			o.begin()
+			took := slept
+			if o.worth() {
+				took = looked
+				looks++
+			}
+			o.begun = o.begun.Add(-took)
+			o.answered()
 		}
-		return n
+		return looks
 	}
-	if n := skipped(); n != 1 {
-		t.Errorf("found %d calls that do not look at first, want one to compare with", n)
-	}
-	for i := range 2 * maxMissed {
-		o.begin()
-		if err := k.raw.Read(o.looks); err != nil || o.n != 0 || o.how != gaveUp {
-			t.Fatal(o.n, o.how, err)
+	const round = 2*trialCalls + termCalls
+	for _, sooner := range []bool{true, false, true} {
+		want := trialCalls
+		slept, looked := time.Millisecond, 2*time.Millisecond
+		if sooner {
+			want += termCalls
+			slept, looked = looked, slept
 		}
-		o.calls = 1
-		if n, want := skipped(), 1<<min(i+1, maxMissed)-1; n != want {
-			t.Errorf("after %d looks in vain: found %d calls that do not look, want %d", i+1, n, want)
+		if n := calls(round, slept, looked); n != want {
+			t.Errorf("found %d of %d calls that look, want %d, as looking is sooner: %t", n, round, want, sooner)
 		}
 	}
-	// What counts is which way is sooner.
-	o.asleep = time.Hour
-	for range maxMissed {
-		o.begin()
-		o.how = looks
-		o.answered()
-	}
-	if n := skipped(); n != 0 {
-		t.Errorf("found %d calls that do not look, although that was sooner", n)
-	}
-	o.asleep = 100
-	o.begin()
-	o.how = looks
-	time.Sleep(time.Microsecond)
-	o.answered()
-	if n := skipped(); n != 1 {
-		t.Errorf("found %d calls that do not look, although that was later, want 1", n)
-	}
-	for range compareEvery {
-		o.begin()
-		time.Sleep(time.Microsecond)
-		o.answered()
-	}
-	if o.asleep < time.Microsecond {
-		t.Errorf("found %v for a call that sleeps", o.asleep)
+	calls(trialCalls, time.Millisecond, time.Millisecond)
+	o.begin() // of those that try
+	if !o.worth() {
+		t.Fatal("nobody tries")
 	}
 	c.hub.asked.Store(2)
 	if o.worth() {
 		t.Error("a call looks that is not alone")
+	}
+	if left := o.left; calls(10, 0, 0) != 0 || o.left != left {
+		t.Error("calls count that are not alone")
 	}
 	c.hub.asked.Store(0)
 	if o.several = false; o.worth() {
