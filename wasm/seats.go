@@ -8,12 +8,9 @@ import (
 // seats are for calls that run for long. There is one fewer than processors, so
 // that short calls, timers and the network find one free: a processor that always
 // has a guest to run looks at the network every ten milliseconds only. Long calls
-// take turns.
-//
-// On one processor there is one seat, and its owner sleeps now and then instead.
+// take turns. On one processor there is one seat.
 type seats struct {
-	free  chan struct{}
-	alone bool // there is one processor
+	free chan struct{}
 }
 
 const (
@@ -21,14 +18,11 @@ const (
 	longAfter = 5 * time.Millisecond
 	// turn is how long a call keeps its seat while others wait for one.
 	turn = 10 * time.Millisecond
-	// nap is how long a call on the only processor lets go of it.
-	nap = 100 * time.Microsecond
 )
 
 func newSeats() *seats {
-	processors := runtime.GOMAXPROCS(0)
-	n := max(1, processors-1)
-	s := &seats{free: make(chan struct{}, n), alone: processors == 1}
+	n := max(1, runtime.GOMAXPROCS(0)-1)
+	s := &seats{free: make(chan struct{}, n)}
 	for range n {
 		s.free <- struct{}{}
 	}
@@ -39,9 +33,6 @@ func newSeats() *seats {
 // call is over before that.
 func (s *seats) share(in *instance, now time.Duration) {
 	if in.seated > 0 && now-in.seated < turn {
-		if s.alone {
-			time.Sleep(nap)
-		}
 		return
 	}
 	s.leave(in)
