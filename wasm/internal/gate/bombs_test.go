@@ -289,7 +289,7 @@ func TestBombsKill(t *testing.T) {
 			continue
 		}
 		code := b.make(n)
-		if _, err := gate.Walk(code, gate.Caps{Work: 1 << 30, Memory: 1 << 30}); err != nil {
+		if _, err := gate.Walk(code, gate.Caps{Work: 1 << 30, Memory: 1 << 30, Declared: 1 << 30}); err != nil {
 			t.Error(b.name, err)
 		}
 		if _, err := gate.Walk(code, gate.Caps{}); err == nil {
