@@ -2,14 +2,22 @@
 //
 // # The story
 //
-// A bundle holds <name>.json and <name>.wasm. Loading it compiles the module
-// (compiled code is kept in a cache on disk), compares what it exports and
-// imports with the manifest and with what the operator grants - every mismatch
-// is named in one error - and starts its first instances. A call takes an
+// A bundle holds <name>.json and <name>.wasm. Loading it has the gate walk the
+// module (internal/gate), the meter rewrite it so that it pays for what it does
+// (internal/meter), and a child process compile it (jail.go) into a cache on disk;
+// compares what it exports and imports with the manifest and with what the operator
+// grants - every mismatch is named in one error - and starts its first instances.
+// A call takes an
 // instance from the plugin's bounded pool, writes its arguments straight into
 // the guest's memory, runs, reads the result and gives the instance back. Any
 // trap, exit, bad pointer or timeout throws the instance away: a module may
 // have been left half way through anything.
+//
+// A guest that runs for longer than some tens of microseconds asks for fuel
+// (fuel.go): that is when deadlines and cancellation are looked at, and others run.
+// Long calls leave a processor to the rest (seats.go). What a guest says is bounded
+// (volume.go), its memory is a reservation of its grant's size (internal/reserve),
+// and a plugin that only fails is refused for a while (breaker.go).
 //
 // A source or a sink that is open has an instance to itself, counted among the
 // plugin's. A source is polled when its reader waits and the time has come that
@@ -27,11 +35,11 @@
 //
 // host, host/frame and wazero; no other package imports wazero. Files have the
 // names of what they are about: abi_node and node for what sources and sinks
-// share, http and pattern for requests.
+// share, http and pattern for requests, jail_* for the child that compiles.
 //
 // # How it lives and dies
 //
-// Each plugin has a wazero runtime of its own, since limits are set there, and
-// all share one compilation cache. New starts two goroutines, the watchdog and
-// the janitor; Close ends modules, goroutines and cache, in that order.
+// Each plugin has a wazero runtime and a compilation cache of its own, since limits
+// are set there and code is given back there. New starts one goroutine, the janitor;
+// Close ends compilations, modules and the janitor, in that order.
 package wasm
