@@ -73,7 +73,7 @@ type player struct {
 }
 
 func play(r role) {
-	p := &player{role: r, token: float64(rand.IntN(1 << 40)), nodes: map[string]*playerNode{}, running: map[string]int{}, last: map[string]any{}}
+	p := &player{role: r, token: float64(rand.Int64N(1 << 40)), nodes: map[string]*playerNode{}, running: map[string]int{}, last: map[string]any{}}
 	note(r.dir, "starts", strconv.FormatInt(time.Now().UnixNano(), 10))
 	for _, f := range r.First {
 		p.first(f)
