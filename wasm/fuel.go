@@ -177,6 +177,9 @@ func (in *instance) now() time.Duration {
 	return now
 }
 
+// late reports whether the call under way has no time left.
+func (in *instance) late() bool { return in.module.metered && in.left() <= 0 }
+
 // left is how long the call under way may still run.
 func (in *instance) left() time.Duration {
 	now := in.now()

@@ -332,6 +332,9 @@ func (in *instance) result(r uint64) (any, host.Fault, error) {
 		return nil, fault, err
 	}
 	v, err := in.decoder.Decode(b)
+	if err != nil && in.late() {
+		return nil, host.FaultDeadline, fmt.Errorf("its result was not read within %v: %w", in.module.grant.timeout, context.DeadlineExceeded)
+	}
 	if err != nil {
 		return nil, host.FaultResult, err
 	}

@@ -61,6 +61,7 @@ type instance struct {
 func (m *module) instantiate(ctx context.Context) (_ *instance, err error) {
 	in := &instance{module: m, spending: spending{slice: leastFuel}, decoder: frame.Decoder{Most: maxDecoded}}
 	in.ctx, in.kill = newGuestContext(in)
+	in.decoder.Stop = in.late
 	limit := m.startLimit()
 	start, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -79,6 +79,9 @@ func (in *instance) openBox(handle uint64) (*outbox, int) {
 func importEmit(in *instance, stack []uint64) {
 	stack[0] = code(in.emit(stack, func(b []byte) any {
 		v, err := in.decoder.Decode(b)
+		if err != nil && in.late() {
+			in.over(in.now())
+		}
 		if err == nil {
 			err = checkRows(v)
 		}
@@ -168,7 +171,7 @@ func importMark(in *instance, stack []uint64) {
 		no = codePointer
 	case len(data) > maxOffset || !ever:
 		no = codeTooLarge
-	case !now:
+	case !now || len(box.arena)+len(data) > maxEmitBytes:
 		no = emitFull
 	default:
 		in.handed += int64(len(data))

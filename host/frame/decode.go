@@ -19,6 +19,9 @@ type Decoder struct {
 	// Most bounds what the lists and maps of one frame may allocate, in bytes, beside
 	// Amplification; 0 is no other bound.
 	Most int
+	// Stop is asked now and then while lists and maps are made, and ends the decoding;
+	// nil for never.
+	Stop func() bool
 
 	keys [internSlots]string
 }
@@ -75,7 +78,7 @@ const others = 12
 func newReader(b []byte, d *Decoder) reader {
 	r := reader{b: b, wide: (Amplification-others)*len(b) + AmplificationSlack}
 	if d != nil {
-		r.keys = &d.keys
+		r.keys, r.stop = &d.keys, d.Stop
 		if d.Most > 0 {
 			r.wide = min(r.wide, d.Most)
 		}
@@ -144,8 +147,7 @@ func (r *reader) list(start, n, depth int) ([]any, bool) {
 		r.fail(start, Depth)
 		return nil, false
 	}
-	if r.wide -= 24 + 16*n; r.wide < 0 { // the slice and its items
-		r.fail(start, TooWide)
+	if !r.spend(start, 24+16*n) { // the slice and its items
 		return nil, false
 	}
 	list := make([]any, n)
@@ -158,13 +160,29 @@ func (r *reader) list(start, n, depth int) ([]any, bool) {
 	return list, true
 }
 
+// stopEvery is how many bytes are made between two questions whether to stop.
+const stopEvery = 64 << 10
+
+// spend takes from what lists and maps may allocate.
+func (r *reader) spend(start, n int) bool {
+	before := r.wide
+	switch r.wide -= n; {
+	case r.wide < 0:
+		r.fail(start, TooWide)
+		return false
+	case r.stop != nil && before/stopEvery != r.wide/stopEvery && r.stop():
+		r.fail(start, Stopped)
+		return false
+	}
+	return true
+}
+
 func (r *reader) dict(start, n, depth int) (any, bool) {
 	if depth > MaxDepth {
 		r.fail(start, Depth)
 		return nil, false
 	}
-	if r.wide -= mapCost(n); r.wide < 0 {
-		r.fail(start, TooWide)
+	if !r.spend(start, mapCost(n)) {
 		return nil, false
 	}
 	m := make(map[string]any, n)

@@ -32,6 +32,7 @@ const (
 	ErrorForm = "error"     // an error value that is not made as it should be
 	Reserved  = "reserved"  // the byte 0xc1
 	TooLong   = "long"      // longer than MaxBytes
+	Stopped   = "stopped"   // Decoder.Stop said so
 	TooWide   = "wide"      // would allocate beyond Amplification, or Decoder.Most
 	NoArgs    = "args"      // arguments that are not a list
 )
@@ -74,6 +75,8 @@ func explain(reason string) string {
 		return fmt.Sprintf("a frame has at most %d bytes", MaxBytes)
 	case TooWide:
 		return "its lists and maps would take too much memory"
+	case Stopped:
+		return "whoever decodes it has no time left"
 	case NoArgs:
 		return "arguments are a list"
 	}

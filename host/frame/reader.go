@@ -31,6 +31,7 @@ type reader struct {
 	at   int
 	ext  int8 // type of the last kindExt
 	wide int  // bytes that lists and maps may still allocate
+	stop func() bool
 	keys *[internSlots]string
 	bad  Malformed // valid once kindNone or false was returned
 }

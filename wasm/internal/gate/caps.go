@@ -14,7 +14,10 @@ type Caps struct {
 	Data      int // segments; 100,000; 100,000, where Go's linker stops
 	Customs   int // custom sections; 1,000; 12
 
-	// TableEntries bounds the entries that the tables start with, in sum, and those of all element segments. Default
+	// Inits bounds the entries of all element segments, each of which the engine makes anew for each instance. Default
+	// 50,000; 9,994.
+	Inits int
+	// TableEntries bounds the entries that the tables start with, in sum. Default
 	// 200,000; 9,994. Tables that could grow beyond it are refused if the module has a table.grow, unless Clamp is set.
 	TableEntries int
 	// Pages bounds the size that the memory starts with, in units of 64 KiB. Default 65,536, which is all. Its maximum is
@@ -59,6 +62,7 @@ func (c *Caps) fill() {
 		{&c.Data, 100_000},
 		{&c.Customs, 1_000},
 		{&c.TableEntries, 200_000},
+		{&c.Inits, 50_000},
 		{&c.Pages, 65_536},
 		{&c.Params, 1_000},
 		{&c.Values, 200_000},

@@ -257,9 +257,9 @@ func (w *walker) element() {
 		smallest = 3
 	}
 	start = w.at
-	n := w.count("elements", smallest, w.caps.TableEntries)
-	if w.inits += n; w.inits > w.caps.TableEntries {
-		w.tooMany(start, plural(w.inits, "elements")+" of segments so far", w.caps.TableEntries)
+	n := w.count("elements", smallest, w.caps.Inits)
+	if w.inits += n; w.inits > w.caps.Inits {
+		w.tooMany(start, plural(w.inits, "elements")+" of segments so far", w.caps.Inits)
 	}
 	for range n {
 		if w.failed() {
