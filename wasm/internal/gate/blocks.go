@@ -48,7 +48,7 @@ func (w *walker) open(start int, op Op) {
 	}
 	f.base = max(0, c.height-int64(f.params))
 	c.frames = append(c.frames, f)
-	w.mark(start, op, false)
+	w.mark(start, op)
 	c.values += int64(f.params) + int64(f.results)
 	switch op {
 	case OpLoop:
@@ -63,14 +63,14 @@ func (w *walker) open(start int, op Op) {
 	}
 }
 
-// label reads the target of a branch and says whether it is the outermost, which is the function.
-func (w *walker) label() (f frame, outermost bool) {
+// label reads the target of a branch.
+func (w *walker) label() frame {
 	frames := w.code.frames
 	i := w.index("labels", len(frames))
 	if w.failed() {
-		return frame{}, false
+		return frame{}
 	}
-	return frames[len(frames)-1-int(i)], int(i) == len(frames)-1
+	return frames[len(frames)-1-int(i)]
 }
 
 func (w *walker) labels(start int) {
@@ -84,17 +84,15 @@ func (w *walker) labels(start int) {
 		return
 	}
 	n := int(v)
-	leaves := false
 	for range n + 1 {
-		f, outermost := w.label()
+		f := w.label()
 		if w.failed() {
 			return
 		}
-		leaves = leaves || outermost
 		c.values += f.arity()
 	}
 	c.targets += n + 1
-	w.mark(start, OpBrTable, leaves)
+	w.mark(start, OpBrTable)
 	c.block(1, c.height)
 	c.unreachable()
 }

@@ -126,18 +126,14 @@ func (c *coder) forget() {
 }
 
 // mark keeps the place of an instruction.
-func (w *walker) mark(at int, op Op, leaves bool) {
+func (w *walker) mark(at int, op Op) {
 	if !w.caps.Positions {
 		return
 	}
 	c := &w.code
 	run := c.instructions - 1 - c.ran
 	c.ran = c.instructions
-	word := uint32(run)<<9 | uint32(op)
-	if leaves {
-		word |= 1 << 8
-	}
-	w.m.Marks = append(w.m.Marks, Mark{uint32(at), word})
+	w.m.Marks = append(w.m.Marks, Mark{uint32(at), uint32(run)<<8 | uint32(op)})
 }
 
 // instructions reads a body up to the end of its outermost block.
@@ -173,17 +169,17 @@ func (w *walker) instructions() {
 		case immF64:
 			w.skip(8, "an f64")
 		case immEnd:
-			w.mark(start, OpEnd, false)
+			w.mark(start, OpEnd)
 			if w.close(); len(c.frames) == 0 {
 				return
 			}
 		case immGlobal:
 			w.index("globals", w.globals)
 		case immUnreachable:
-			w.mark(start, OpUnreachable, false)
+			w.mark(start, OpUnreachable)
 			c.unreachable()
 		case immReturn:
-			w.mark(start, OpReturn, false)
+			w.mark(start, OpReturn)
 			c.values += int64(c.frames[0].results)
 			c.unreachable()
 		default:
@@ -234,12 +230,12 @@ func (w *walker) control(start int, op byte) {
 			return
 		}
 		f.op = OpElse
-		w.mark(start, OpElse, false)
+		w.mark(start, OpElse)
 		c.values += int64(f.params) + int64(f.results)
 		c.height = f.base + int64(f.params)
 	case immLabel:
-		f, outermost := w.label()
-		w.mark(start, Op(op), outermost)
+		f := w.label()
+		w.mark(start, Op(op))
 		c.values += f.arity()
 		c.block(1, c.height)
 		if Op(op) == OpBr {
@@ -252,7 +248,7 @@ func (w *walker) control(start int, op byte) {
 		if w.failed() {
 			return
 		}
-		w.mark(start, OpCall, false)
+		w.mark(start, OpCall)
 		w.called(w.types[w.funcs[i]])
 	case immIndirect:
 		i := w.index("types", len(w.types))
@@ -260,7 +256,7 @@ func (w *walker) control(start int, op byte) {
 		if w.failed() {
 			return
 		}
-		w.mark(start, OpCallIndirect, false)
+		w.mark(start, OpCallIndirect)
 		c.indirect++
 		c.block(2, c.height)
 		w.called(w.types[i])
@@ -275,7 +271,7 @@ func (w *walker) control(start int, op byte) {
 	case immMemory:
 		w.oneMemory(start)
 		if op == byte(OpMemoryGrow) {
-			w.mark(start, OpMemoryGrow, false)
+			w.mark(start, OpMemoryGrow)
 		}
 		c.calls++
 	case immRefType:

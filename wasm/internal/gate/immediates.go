@@ -33,7 +33,7 @@ func (w *walker) misc(start int) {
 		return
 	}
 	if op >= 8 && op <= 17 && op != 9 && op != 13 && op != 16 {
-		w.mark(start, OpBulk, false)
+		w.mark(start, OpBulk)
 	}
 	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating truncations

@@ -78,18 +78,14 @@ const (
 // Mark is the place of such an instruction.
 type Mark struct {
 	At   uint32 // of the opcode
-	word uint32 // run << 9 | leaves << 8 | op
+	word uint32 // run << 8 | op
 }
 
 // Op is the opcode.
 func (m Mark) Op() Op { return Op(m.word) }
 
 // Run is how many instructions stand between the mark before, or the start of the body, and this one.
-func (m Mark) Run() int { return int(m.word >> 9) }
-
-// Leaves says that the instruction may branch to the end of the function: the outermost label is among its targets. The
-// return and the last end do not say so.
-func (m Mark) Leaves() bool { return m.word>>8&1 != 0 }
+func (m Mark) Run() int { return int(m.word >> 8) }
 
 // Module is what a walk found. What follows Positions is there if Caps.Positions was set.
 type Module struct {
