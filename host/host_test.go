@@ -503,7 +503,19 @@ func TestHandleFollows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec := func() (any, error) { return f.Exec(context.Background(), nil, nil) }
+	pin, err := f.Pin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pin.Close()
+	exec := func() (any, error) {
+		v, err := f.Exec(context.Background(), nil, nil)
+		pv, perr := pin.Exec(context.Background(), nil, nil)
+		if pv != v || (perr == nil) != (err == nil) || perr != nil && perr.Error() != err.Error() {
+			t.Errorf("the pin: %v, %v; the handle: %v, %v", pv, perr, v, err)
+		}
+		return v, err
+	}
 	for _, v := range []string{"v2", "v3"} {
 		if _, err := b.Replace(context.Background(), b.request("kit", v, "version")); err != nil {
 			t.Fatal(err)
@@ -540,15 +552,25 @@ func TestUpdateUnderLoad(t *testing.T) {
 	var done atomic.Bool
 	var calls atomic.Int64
 	var wg sync.WaitGroup
-	for range 4 {
+	for i := range 4 {
 		wg.Go(func() {
 			f, err := b.Function("version")
 			if err != nil {
 				t.Error(err)
 				return
 			}
+			exec := f.Exec
+			if i%2 == 0 {
+				pin, err := f.Pin()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer pin.Close()
+				exec = pin.Exec
+			}
 			for last := 0; !done.Load(); calls.Add(1) {
-				v, err := f.Exec(context.Background(), nil, nil)
+				v, err := exec(context.Background(), nil, nil)
 				if err != nil {
 					t.Error(err)
 					return

@@ -132,6 +132,14 @@ type Metered interface {
 	ExecMetered(ctx context.Context, c *Call, args []any) (v any, fuel uint64, err error)
 }
 
+// Pinner is a [Function] that is cheaper for a goroutine which calls it many times.
+type Pinner interface {
+	// Pin returns the same function, with the same lanes, for one goroutine at a
+	// time: it keeps what a call needs, which the module takes back when others
+	// need it or it closes. unpin is its end; between the calls of that goroutine.
+	Pin() (f Function, unpin func())
+}
+
 // Message is one row or one payload on its way from a source to a sink.
 type Message struct {
 	Value any            // map[string]any, []any of maps, or []byte

@@ -14,9 +14,9 @@ const sampling = 64
 
 // Usage tells how a function was used since the host started.
 type Usage struct {
-	Calls  uint64 // that ended
+	Calls  uint64 // that ended; up to 63 of each open Pin are missing
 	Errors uint64
-	// Latency of the calls, from every 64th: the upper bounds of the octaves
+	// Latency of the calls, from every 64th, or every 1,024th of a [Pin]: the upper bounds of the octaves
 	// that the quantiles fall into. Zero before the first sample.
 	P50, P99 time.Duration
 }
@@ -52,6 +52,9 @@ func (u *usage) end(c *counter, t time.Time, err error) {
 		u.note(t, err)
 	}
 }
+
+// add counts calls that ended.
+func (u *usage) add(n uint64) { u.calls[stripe.Index(len(u.calls))].Add(n) }
 
 // note is apart so that end is inlined.
 func (u *usage) note(t time.Time, err error) {

@@ -42,6 +42,9 @@ const (
 	goodTime = time.Minute
 )
 
+// calm reports that enter and sound would do nothing.
+func (b *breaker) calm() bool { return b.until.Load() == 0 && b.row.Load() == 0 }
+
 // enter refuses a call while there is a quarantine, but for one at the end of each
 // term.
 func (b *breaker) enter() error {
@@ -74,7 +77,7 @@ func (b *breaker) why() string {
 
 // sound notes a call that did not fail.
 func (b *breaker) sound() {
-	if b.row.Load() == 0 && b.until.Load() == 0 {
+	if b.calm() {
 		return
 	}
 	b.row.Store(0)

@@ -31,13 +31,23 @@ func (f *function) skips(args []any) bool {
 }
 
 // direct is a function whose arguments and results are WebAssembly numbers.
-type direct struct{ *function }
+type direct struct{ door }
 
 var (
 	_ host.Function = (*direct)(nil)
 	_ host.Scalar   = (*direct)(nil)
 	_ host.Metered  = (*direct)(nil)
+	_ host.Pinner   = (*direct)(nil)
 )
+
+// Pin implements host.Pinner.
+func (f *direct) Pin() (host.Function, func()) {
+	d := f.pinned()
+	if d.module.grant.fuel > 0 {
+		return &direct{d}, d.pin.end
+	}
+	return &pinnedDirect{direct{d}}, d.pin.end
+}
 
 // ExecScalar implements host.Scalar.
 func (f *direct) ExecScalar(ctx context.Context, c *host.Call, words []uint64) error {
@@ -48,7 +58,7 @@ func (f *direct) ExecScalar(ctx context.Context, c *host.Call, words []uint64) e
 	if err != nil {
 		return f.wrap(err)
 	}
-	if err := in.run(ctx, in.entry(f.function), words); err != nil {
+	if err := in.invoke(in.entry(f.function), words); err != nil {
 		err = f.module.fault(f.name, in, err)
 		f.leave(in, err)
 		return err
@@ -86,7 +96,7 @@ func (f *direct) exec(ctx context.Context, c *host.Call, args []any, fuel *uint6
 		return nil, f.wrap(err)
 	}
 	before := in.usedBy(fuel)
-	err = in.run(ctx, in.entry(f.function), stack)
+	err = in.invoke(in.entry(f.function), stack)
 	in.gauge(fuel, before)
 	if err != nil {
 		err = f.module.fault(f.name, in, err)
@@ -117,13 +127,23 @@ func (f *direct) value(stack []uint64) any {
 func (f *function) wrap(err error) error { return fmt.Errorf("%s: %w", f.name, err) }
 
 // packed is a function whose arguments and result travel as frames.
-type packed struct{ *function }
+type packed struct{ door }
 
 var (
 	_ host.Function = (*packed)(nil)
 	_ host.Bytes    = (*packed)(nil)
 	_ host.Metered  = (*packed)(nil)
+	_ host.Pinner   = (*packed)(nil)
 )
+
+// Pin implements host.Pinner.
+func (f *packed) Pin() (host.Function, func()) {
+	d := f.pinned()
+	if d.module.grant.fuel > 0 {
+		return &packed{d}, d.pin.end
+	}
+	return &pinnedPacked{packed{d}}, d.pin.end
+}
 
 // ExecBytes implements host.Bytes.
 func (f *packed) ExecBytes(ctx context.Context, c *host.Call, dst, args []byte) ([]byte, error) {
@@ -135,7 +155,7 @@ func (f *packed) ExecBytes(ctx context.Context, c *host.Call, dst, args []byte) 
 	if err == nil {
 		copy(to, args)
 		var r uint64
-		if r, err = in.packed(ctx, len(args)); err == nil {
+		if r, err = in.packed(len(args)); err == nil {
 			return f.appendResult(in, dst, r)
 		}
 	}
@@ -199,7 +219,7 @@ func (f *packed) exec(ctx context.Context, c *host.Call, args []any, fuel *uint6
 	}
 	var r uint64
 	if err == nil {
-		r, err = in.packed(ctx, n)
+		r, err = in.packed(n)
 	}
 	in.gauge(fuel, before)
 	if err != nil {
@@ -309,15 +329,19 @@ func (in *instance) room(ctx context.Context, n int) ([]byte, error) {
 }
 
 // packed calls the function with a frame of n bytes in the guest's buffer.
-func (in *instance) packed(ctx context.Context, n int) (uint64, error) {
-	f := in.function
+func (in *instance) packed(n int) (uint64, error) {
+	stack := in.packedWords(n)
+	err := in.invoke(in.entry(in.function), stack)
+	return stack[0], err
+}
+
+// packedWords are the arguments of such a call.
+func (in *instance) packedWords(n int) []uint64 {
 	stack := in.stack[:0]
-	if f.kind == kindDispatch {
+	if f := in.function; f.kind == kindDispatch {
 		stack = append(stack, uint64(f.dispatch))
 	}
-	stack = append(stack, uint64(in.argPtr), uint64(n))
-	err := in.run(ctx, in.entry(f), stack)
-	return stack[0], err
+	return append(stack, uint64(in.argPtr), uint64(n))
 }
 
 // result decodes a packed result into memory of the host. The fault belongs to

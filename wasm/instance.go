@@ -154,24 +154,57 @@ func (in *instance) close() {
 
 // enter takes an instance for a call of f. leave must follow.
 func (f *function) enter(ctx context.Context, c *host.Call) (*instance, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := f.module.breaker.enter(); err != nil {
+	if err := f.admit(ctx); err != nil {
 		return nil, err
 	}
 	in, err := f.module.pool.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	in.call, in.function, in.scoped = c, f, false
-	in.renew()
+	in.function = f
+	in.start(ctx, c)
 	return in, nil
 }
 
-// leave gives the instance back, or throws it away after a call with an error that
-// is not of the guest's own making.
+// admit refuses a call that nobody wants, or that the breaker does not let in.
+func (f *function) admit(ctx context.Context) error {
+	if ctx.Done() != nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return f.module.breaker.enter()
+}
+
+// start makes ready for a call of in.function.
+func (in *instance) start(ctx context.Context, c *host.Call) {
+	in.call, in.scoped = c, false
+	in.heed(ctx)
+	in.renew()
+}
+
+// heed has the calls that follow end with ctx.
+func (in *instance) heed(ctx context.Context) {
+	if ctx.Done() != nil {
+		in.caller = ctx
+	} else if in.caller != nil { // a look is cheaper than a write of a pointer
+		in.caller = nil
+	}
+}
+
+// leave gives the instance back, or throws it away.
 func (f *function) leave(in *instance, err error) {
+	if !f.sound(in, err) {
+		f.module.pool.discard(in)
+		return
+	}
+	in.call, in.function, in.caller = nil, nil, nil
+	f.module.pool.put(in)
+}
+
+// sound judges the instance after a call: after an error that is not of the guest's
+// own making it is not used again.
+func (f *function) sound(in *instance, err error) bool {
 	m := f.module
 	if err != nil {
 		g, guilty := errors.AsType[*host.GuestError](err)
@@ -179,26 +212,30 @@ func (f *function) leave(in *instance, err error) {
 			if guilty {
 				m.breaker.fault(g, m.grant.timeout)
 			}
-			m.pool.discard(in)
-			return
+			return false
 		}
 	}
 	if in.out.n > 0 {
 		m.log.Debug("printed", "function", f.name, "text", in.out.String())
 	}
-	in.call, in.function = nil, nil
 	m.breaker.sound()
-	m.pool.put(in)
+	return true
 }
 
-// run calls an exported function with its arguments in stack. Any error means that
-// the instance must be thrown away. What bounds it is in fuel.go.
+// run calls an exported function as invoke does, until ctx ends.
 func (in *instance) run(ctx context.Context, fn api.Function, stack []uint64) error {
-	in.caller = nil
-	if ctx.Done() != nil {
-		in.caller = ctx
-	}
-	err := fn.CallWithStack(in.ctx, stack)
+	in.heed(ctx)
+	return in.invoke(fn, stack)
+}
+
+// invoke calls an exported function with its arguments in stack. Any error means that
+// the instance must be thrown away. What bounds it is in fuel.go.
+func (in *instance) invoke(fn api.Function, stack []uint64) error {
+	return in.after(fn.CallWithStack(in.ctx, stack))
+}
+
+// after is what follows the guest's return.
+func (in *instance) after(err error) error {
 	if in.seated > 0 {
 		in.module.rt.seats.leave(in)
 	}

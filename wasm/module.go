@@ -123,9 +123,9 @@ func (m *module) Function(name string) (host.Function, error) {
 	case f == nil:
 		return nil, m.notFound(host.KindFunction, name)
 	case f.kind == kindDirect:
-		return &direct{f}, nil
+		return &direct{door{function: f}}, nil
 	}
-	return &packed{f}, nil
+	return &packed{door{function: f}}, nil
 }
 
 // Source implements host.Module.

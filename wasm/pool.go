@@ -24,14 +24,16 @@ type pool struct {
 	end  context.CancelFunc
 
 	desks   []desk
+	recall  atomic.Bool    // pins give back what they hold
 	free    chan *instance // the other idle ones; its capacity is max
 	gone    chan struct{}  // a hint to waiters: one fewer is alive
 	waiters atomic.Int32
 
-	closed atomic.Bool   // set under mu; read without by put
-	mu     sync.Mutex    // guards what follows
-	live   int           // instances, and those being made
-	pinned int           // of these, what open sources and sinks have or may have
+	closed atomic.Bool // set under mu; read without by put
+	mu     sync.Mutex  // guards what follows
+	live   int         // instances, and those being made
+	pinned int         // of these, what open sources and sinks have or may have
+	pins   map[*pin]struct{}
 	done   chan struct{} // closed when closed and none is alive
 }
 
@@ -44,7 +46,7 @@ type desk struct {
 func newPool(limit int, wait time.Duration, start func(context.Context) (*instance, error), last func()) *pool {
 	p := &pool{
 		wait: wait, make: start, last: last, desks: make([]desk, stripe.Count()),
-		free: make(chan *instance, limit), gone: make(chan struct{}, limit), done: make(chan struct{}),
+		free: make(chan *instance, limit), gone: make(chan struct{}, limit), done: make(chan struct{}), pins: map[*pin]struct{}{},
 	}
 	p.life, p.end = context.WithCancel(context.Background())
 	return p
@@ -92,6 +94,7 @@ func (p *pool) getSlow(ctx context.Context) (*instance, error) {
 	defer timer.Stop()
 	p.waiters.Add(1)
 	defer p.waiters.Add(-1)
+	p.recallPins(recallTerm)
 	for {
 		// An instance may have been put back before we counted as waiting.
 		if in := p.idle(); in != nil {
@@ -171,6 +174,7 @@ func (p *pool) fresh(ctx context.Context) (*instance, error) {
 	defer timer.Stop()
 	p.waiters.Add(1)
 	defer p.waiters.Add(-1)
+	p.recallPins(recallTerm)
 	for {
 		idle := p.idle()
 		if idle == nil {
@@ -241,6 +245,7 @@ func (p *pool) drain() {
 // trim discards idle instances that nobody used since the last trim, while more
 // than keep are alive.
 func (p *pool) trim(keep int) {
+	p.recallPins(0)
 	var kept []*instance
 	for in := p.idle(); in != nil; in = p.idle() {
 		p.mu.Lock()
@@ -274,6 +279,7 @@ func (p *pool) close(ctx context.Context, force func()) error {
 		close(p.done)
 		return nil
 	}
+	p.recallPins(recallTerm)
 	p.drain()
 	select {
 	case <-p.done:

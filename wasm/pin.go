@@ -1,0 +1,181 @@
+package wasm
+
+import (
+	"context"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/hold"
+)
+
+// door is a function and the way to its instances: the pool, or one that it keeps.
+type door struct {
+	*function
+	pin *pin // nil for the pool
+}
+
+func (d door) enter(ctx context.Context, hc *host.Call) (*instance, error) {
+	if d.pin != nil {
+		return d.pin.enter(ctx, hc)
+	}
+	return d.function.enter(ctx, hc)
+}
+
+func (d door) leave(in *instance, err error) {
+	if d.pin != nil {
+		d.pin.leave(in, err)
+	} else {
+		d.function.leave(in, err)
+	}
+}
+
+// pinned is the function with a pin of its own.
+func (d door) pinned() door {
+	m := d.module
+	p := &pin{function: d.function, pool: m.pool, breaker: &m.breaker, words: max(1, len(d.signature.Args), len(d.results))}
+	p.pool.enlist(p)
+	return door{d.function, p}
+}
+
+// pin keeps an instance between the calls of one goroutine, so that they pay nothing for coming by it. What it keeps
+// is the pool's all the same: who waits for an instance, the janitor and the end of the module recall it, see package
+// hold. While it is recalled, calls go to the pool.
+type pin struct {
+	*function
+	mark hold.Mark
+	in   *instance // nil for none; the goroutine's while mark is set, else guarded by pool.mu
+
+	// For pinnedDirect, so that it looks at few places.
+	pool    *pool
+	breaker *breaker
+	entry   api.Function // of in
+	words   int          // that a call needs
+}
+
+func (p *pin) enter(ctx context.Context, c *host.Call) (*instance, error) {
+	if !p.mark.Begin(&p.pool.recall) || p.in == nil {
+		return p.enterPool(ctx, c)
+	}
+	in := p.in
+	if err := p.admit(ctx); err != nil {
+		p.done()
+		return nil, err
+	}
+	in.touched = true
+	in.start(ctx, c)
+	return in, nil
+}
+
+// enterPool takes an instance from the pool, and keeps it unless pins are recalled.
+func (p *pin) enterPool(ctx context.Context, c *host.Call) (*instance, error) {
+	p.done()
+	in, err := p.function.enter(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if p.mark.Begin(&p.pool.recall) {
+		p.in, p.entry = in, in.entry(p.function)
+	} else {
+		p.done()
+	}
+	return in, nil
+}
+
+func (p *pin) leave(in *instance, err error) {
+	switch {
+	case in != p.in:
+		p.function.leave(in, err)
+	case p.sound(in, err):
+		p.done()
+	default:
+		p.in = nil
+		p.done()
+		p.pool.discard(in)
+	}
+}
+
+// done is the end of a call's use of what is kept.
+func (p *pin) done() {
+	if p.mark.End(&p.pool.recall) {
+		p.giveBack()
+	}
+}
+
+// giveBack gives back what is kept, if it was not taken. The mark is not set.
+func (p *pin) giveBack() {
+	pool := p.pool
+	pool.mu.Lock()
+	in := p.in
+	p.in = nil
+	pool.mu.Unlock()
+	if in != nil {
+		pool.release(in)
+	}
+}
+
+// end is the end of the pin.
+func (p *pin) end() {
+	p.giveBack()
+	pool := p.pool
+	pool.mu.Lock()
+	defer pool.mu.Unlock()
+	delete(pool.pins, p)
+}
+
+// recallTerm is for how long pins keep nothing after somebody had to wait for an instance, at least: a recall stops
+// the world.
+const recallTerm = 100 * time.Millisecond
+
+func (p *pool) enlist(pin *pin) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pins[pin] = struct{}{}
+}
+
+// recallPins has the pins give back what they keep: those that are idle now, the others after their call.
+func (p *pool) recallPins(term time.Duration) {
+	p.mu.Lock()
+	some := len(p.pins) > 0
+	if p.recall.Load() || !some && !p.closed.Load() {
+		p.mu.Unlock()
+		return
+	}
+	p.recall.Store(true) // also for pins to come, when closed
+	p.mu.Unlock()
+	if !some {
+		return
+	}
+	hold.Settle()
+	var idle []*instance
+	p.mu.Lock()
+	for pin := range p.pins {
+		if !pin.mark.InUse() && pin.in != nil {
+			idle = append(idle, pin.in)
+			pin.in = nil
+		}
+	}
+	p.mu.Unlock()
+	for _, in := range idle {
+		p.release(in)
+	}
+	if term == 0 {
+		p.endRecall()
+		return
+	}
+	time.AfterFunc(term, p.endRecall)
+}
+
+// endRecall lets pins keep instances again, when nobody waits for one.
+func (p *pool) endRecall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed.Load():
+	case p.waiters.Load() > 0:
+		time.AfterFunc(recallTerm, p.endRecall)
+	default:
+		p.recall.Store(false)
+	}
+}
