@@ -158,7 +158,7 @@ func (in *instance) emit(stack []uint64, value func([]byte) any) int {
 }
 
 // maxOffset bounds an offset, in bytes.
-const maxOffset = 64 << 10
+const maxOffset = 16 << 10
 
 // importMark notes the offset behind what the poll emitted so far.
 func importMark(in *instance, stack []uint64) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -19,15 +20,15 @@ const (
 // comment; nil slices and maps are empty ones, a nil *Error is nil, and an Error
 // of no or an unknown class is fatal. The pairs of a map come in no order. On an
 // error, which names what has no form and the path to it, dst is returned as it
-// was.
+// was. A frame that fits the capacity of dst is in dst.
 func Append(dst []byte, v any) ([]byte, error) {
-	out, err := appendValue(dst, v, 0)
+	out, err := appendValue(dst, v, 0, nil)
 	return finish(dst, out, err)
 }
 
 // AppendArgs appends the frame of a call: one list with the arguments.
 func AppendArgs(dst []byte, args []any) ([]byte, error) {
-	out, err := appendList(dst, args, 1)
+	out, err := appendList(dst, args, 1, nil)
 	return finish(dst, out, err)
 }
 
@@ -41,8 +42,9 @@ func finish(dst, out []byte, err *appendError) ([]byte, error) {
 	return out, nil
 }
 
-// appendValue appends a value that lies inside depth lists and maps.
-func appendValue(dst []byte, v any, depth int) ([]byte, *appendError) {
+// appendValue appends a value that lies inside depth lists and maps, for an
+// Encoder or for nil.
+func appendValue(dst []byte, v any, depth int, e *Encoder) ([]byte, *appendError) {
 	switch v := v.(type) {
 	case nil:
 		return AppendNil(dst), nil
@@ -60,15 +62,40 @@ func appendValue(dst []byte, v any, depth int) ([]byte, *appendError) {
 		}
 		return AppendBytes(dst, v), nil
 	case []any:
-		return appendList(dst, v, depth+1)
+		return appendList(dst, v, depth+1, e)
 	case map[string]any:
-		return appendMap(dst, v, depth+1)
+		return appendMap(dst, v, depth+1, e)
 	case time.Time:
 		return appendTime(dst, v), nil
 	case *Error:
 		return appendErrorValue(dst, v)
 	}
 	return appendRare(dst, v)
+}
+
+// appendPair appends a key and its value. What rows are made of comes first, each
+// compared with one type: a switch looks for a type among many.
+func appendPair(dst []byte, key string, v any, depth int, e *Encoder) (_ []byte, err *appendError) {
+	var ok bool
+	if dst, ok = appendShort(dst, key); !ok {
+		if dst, err = appendText(dst, key); err != nil {
+			err.path, err.what = pathOf(key), "key: "+err.what
+			return dst, err
+		}
+	}
+	if text, is := v.(string); is {
+		if dst, ok = appendShort(dst, text); ok {
+			return dst, nil
+		}
+	} else if n, is := v.(float64); is {
+		return AppendFloat(dst, n), nil
+	} else if n, is := v.(int64); is {
+		return AppendInt(dst, n), nil
+	}
+	if dst, err = appendValue(dst, v, depth, e); err != nil {
+		err.path = pathOf(key) + err.path
+	}
+	return dst, err
 }
 
 // appendRare appends the types that decoding never yields.
@@ -105,6 +132,9 @@ func tooLong(what string, n int) *appendError {
 }
 
 func appendText(dst []byte, v string) ([]byte, *appendError) {
+	if dst, ok := appendShort(dst, v); ok {
+		return dst, nil
+	}
 	if !utf8.ValidString(v) {
 		return dst, &appendError{what: "string is not valid UTF-8"}
 	}
@@ -118,7 +148,7 @@ func tooDeep() *appendError {
 	return &appendError{what: fmt.Sprintf("nests deeper than %d", MaxDepth)}
 }
 
-func appendList(dst []byte, v []any, depth int) ([]byte, *appendError) {
+func appendList(dst []byte, v []any, depth int, e *Encoder) ([]byte, *appendError) {
 	if depth > MaxDepth {
 		return dst, tooDeep()
 	}
@@ -128,7 +158,7 @@ func appendList(dst []byte, v []any, depth int) ([]byte, *appendError) {
 	dst = AppendArrayHeader(dst, len(v))
 	for i, item := range v {
 		var err *appendError
-		if dst, err = appendValue(dst, item, depth); err != nil {
+		if dst, err = appendValue(dst, item, depth, e); err != nil {
 			err.path = "[" + strconv.Itoa(i) + "]" + err.path
 			return dst, err
 		}
@@ -136,7 +166,7 @@ func appendList(dst []byte, v []any, depth int) ([]byte, *appendError) {
 	return dst, nil
 }
 
-func appendMap(dst []byte, v map[string]any, depth int) ([]byte, *appendError) {
+func appendMap(dst []byte, v map[string]any, depth int, e *Encoder) ([]byte, *appendError) {
 	if depth > MaxDepth {
 		return dst, tooDeep()
 	}
@@ -144,14 +174,27 @@ func appendMap(dst []byte, v map[string]any, depth int) ([]byte, *appendError) {
 		return dst, &appendError{what: fmt.Sprintf("map of %d pairs: a frame has at most %d bytes", len(v), MaxBytes)}
 	}
 	dst = AppendMapHeader(dst, len(v))
-	for key, item := range v {
-		var err *appendError
-		if dst, err = appendText(dst, key); err != nil {
-			err.path, err.what = pathOf(key), "key: "+err.what
-			return dst, err
+	var there []string // keys of pairs that were appended
+	if e != nil && len(v) > 0 && len(v) <= shapeColumns {
+		s := e.shape(len(v), depth)
+		if keys := s.keys; len(keys) == len(v) { // what nests in v may take s
+			n, err := 0, (*appendError)(nil)
+			if dst, n, err = e.appendRow(dst, keys, v, depth); n == len(v) || err != nil {
+				s.hit()
+				return dst, err
+			}
+			// From here, not from the beginning: that would double with each
+			// level of nesting.
+			there = keys[:n]
 		}
-		if dst, err = appendValue(dst, item, depth); err != nil {
-			err.path = pathOf(key) + err.path
+		s.miss(v)
+	}
+	for key, item := range v {
+		if slices.Contains(there, key) {
+			continue
+		}
+		var err *appendError
+		if dst, err = appendPair(dst, key, item, depth, e); err != nil {
 			return dst, err
 		}
 	}

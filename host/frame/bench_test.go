@@ -45,29 +45,74 @@ var parts = struct {
 	ok     bool
 }{[]int64{123456789, 17, 1782900000000}, []float64{21.5, 48.25}, [][]byte{[]byte("sensor-0042"), []byte("warehouse 7")}, true}
 
-func BenchmarkRow(b *testing.B) {
-	row := sampleRow()
-	frame, err := Append(nil, row)
+// rows are rows with the columns of sampleRow, and their frames: half of the
+// columns change each time.
+func rows(tb testing.TB) (all []map[string]any, frames [][]byte) {
+	for i := range 64 {
+		row := sampleRow()
+		row["id"], row["temperature"], row["count"], row["ts"] = int64(123456789+i), 21.5+float64(i)/16, int64(1700+i), int64(1782900000000)+int64(i)
+		frame, err := Append(nil, row)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all, frames = append(all, row), append(frames, frame)
+	}
+	return all, frames
+}
+
+func loop(b *testing.B, name string, f func(i int)) {
+	b.Run(name, func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			f(i % 64)
+		}
+	})
+}
+
+func BenchmarkEncodeRow(b *testing.B) {
+	all, frames := rows(b)
+	var e Encoder
+	buf := make([]byte, 0, 4096)
+	loop(b, "Append", func(i int) { buf, _ = Append(buf[:0], all[i]) })
+	loop(b, "Encoder", func(i int) { buf, _ = e.Append(buf[:0], all[i]) })
+	loop(b, "msgp", func(i int) { buf, _ = msgp.AppendIntf(buf[:0], all[i]) })
+	loop(b, "Valid", func(i int) { _ = Valid(frames[i]) })
+}
+
+// BenchmarkDecodeRow has two floors: a map of constants, and the row from parts.
+func BenchmarkDecodeRow(b *testing.B) {
+	_, frames := rows(b)
+	var d, same Decoder
+	loop(b, "constants", func(int) { sink = sampleRow() })
+	loop(b, "by hand", func(int) { sink = byHand() })
+	loop(b, "Decode", func(i int) { sink, _ = Decode(frames[i]) })
+	loop(b, "Decoder", func(i int) { sink, _ = d.Decode(frames[i]) })
+	loop(b, "Decoder, the same row", func(int) { sink, _ = same.Decode(frames[0]) })
+	loop(b, "msgp", func(i int) { sink, _, _ = msgp.ReadIntfBytes(frames[i]) })
+}
+
+// BenchmarkReader takes a call of two floats and a list of 64 apart.
+func BenchmarkReader(b *testing.B) {
+	args, err := AppendArgs(nil, []any{1.5, 2.5})
 	if err != nil {
 		b.Fatal(err)
 	}
-	bench := func(name string, f func()) {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				f()
+	list := AppendArrayHeader(nil, 64)
+	for i := range 64 {
+		list = AppendFloat(list, float64(i))
+	}
+	for name, frame := range map[string][]byte{"arguments": args, "64 floats": list} {
+		loop(b, name, func(int) {
+			r := Read(frame)
+			n, err := r.Array()
+			for range n {
+				_, err = r.Float()
+			}
+			if err != nil || r.End() != nil {
+				b.Fatal(err)
 			}
 		})
 	}
-	var d Decoder
-	buf := make([]byte, 0, 4096)
-	bench("by hand", func() { sink = byHand() })
-	bench("decode", func() { sink, _ = Decode(frame) })
-	bench("decode, keys known", func() { sink, _ = d.Decode(frame) })
-	bench("decode msgp", func() { sink, _, _ = msgp.ReadIntfBytes(frame) })
-	bench("append", func() { buf, _ = Append(buf[:0], row) })
-	bench("append msgp", func() { buf, _ = msgp.AppendIntf(buf[:0], row) })
-	bench("valid", func() { _ = Valid(frame) })
 }
 
 func BenchmarkValue(b *testing.B) {

@@ -4,17 +4,10 @@ import (
 	"math"
 )
 
-// internSlots is how many keys a Decoder remembers, internMax how long they may
-// be, internTries in how many places one is looked for.
-const (
-	internSlots = 64
-	internMax   = 32
-	internTries = 4
-)
-
-// Decoder decodes frames and remembers short keys, so that rows with the same
-// columns share the strings. The zero value is ready. It is for one goroutine;
-// what it remembers is bounded: 64 keys of at most 32 bytes.
+// Decoder decodes frames and remembers the columns of maps, so that rows with the
+// same columns share keys, and values that are what they were in the row before.
+// The zero value is ready. It is for one goroutine. What it keeps is bounded, see
+// [DecoderKeeps].
 type Decoder struct {
 	// Most bounds what the lists and maps of one frame may allocate, in bytes, beside
 	// Amplification; 0 is no other bound.
@@ -23,7 +16,7 @@ type Decoder struct {
 	// nil for never.
 	Stop func() bool
 
-	keys [internSlots]string
+	memo *memo // nil until a map is decoded
 }
 
 // Decode returns the value of b, which is exactly one frame. The value shares no
@@ -40,7 +33,7 @@ func (d *Decoder) Decode(b []byte) (any, error) { return decode(b, d) }
 func (d *Decoder) DecodeArgs(b []byte) ([]any, error) { return decodeArgs(b, d) }
 
 func decode(b []byte, d *Decoder) (any, error) {
-	r := newReader(b, d)
+	r := newReading(b, d)
 	if len(b) > MaxBytes {
 		return nil, tooLongFrame()
 	}
@@ -52,7 +45,7 @@ func decode(b []byte, d *Decoder) (any, error) {
 }
 
 func decodeArgs(b []byte, d *Decoder) ([]any, error) {
-	r := newReader(b, d)
+	r := newReading(b, d)
 	if len(b) > MaxBytes {
 		return nil, tooLongFrame()
 	}
@@ -74,13 +67,21 @@ func decodeArgs(b []byte, d *Decoder) ([]any, error) {
 // frame: 24 for the two of an empty bin. The rest is for lists and maps.
 const others = 12
 
-// newReader reads b for a Decoder, or for nil.
-func newReader(b []byte, d *Decoder) reader {
-	r := reader{b: b, wide: (Amplification-others)*len(b) + AmplificationSlack}
+// reading is a scanner that makes values.
+type reading struct {
+	scanner
+	wide    int64 // bytes that lists and maps may still allocate
+	stop    func() bool
+	decoder *Decoder // nil for none
+}
+
+// newReading reads b for a Decoder, or for nil.
+func newReading(b []byte, d *Decoder) reading {
+	r := reading{scanner: scanner{b: b}, wide: (Amplification-others)*int64(len(b)) + AmplificationSlack, decoder: d}
 	if d != nil {
-		r.keys, r.stop = &d.keys, d.Stop
+		r.stop = d.Stop
 		if d.Most > 0 {
-			r.wide = min(r.wide, d.Most)
+			r.wide = min(r.wide, int64(d.Most))
 		}
 	}
 	return r
@@ -89,7 +90,7 @@ func newReader(b []byte, d *Decoder) reader {
 func tooLongFrame() error { return &Malformed{Offset: MaxBytes, Reason: TooLong} }
 
 // finish ends the reading of the one value of a frame.
-func (r *reader) finish(ok bool) error {
+func (r *reading) finish(ok bool) error {
 	switch {
 	case !ok:
 		return r.malformed()
@@ -100,15 +101,15 @@ func (r *reader) finish(ok bool) error {
 	return nil
 }
 
-func (r *reader) malformed() error {
-	m := r.bad
-	return &m
-}
-
 // value reads a value that lies inside depth lists and maps.
-func (r *reader) value(depth int) (any, bool) {
+func (r *reading) value(depth int) (any, bool) {
 	start := r.at
 	k, n := r.next()
+	return r.made(k, n, start, depth)
+}
+
+// made makes the value whose head was read, at start.
+func (r *reading) made(k kind, n uint64, start, depth int) (any, bool) {
 	switch k {
 	case kindInt:
 		return int64(n), true
@@ -131,7 +132,10 @@ func (r *reader) value(depth int) (any, bool) {
 		}
 		return nil, false
 	case kindMap:
-		return r.dict(start, int(n), depth+1)
+		if m, ok := r.dict(start, int(n), depth+1); ok {
+			return m, true
+		}
+		return nil, false
 	case kindUint:
 		return n, true
 	case kindFloat32:
@@ -142,12 +146,12 @@ func (r *reader) value(depth int) (any, bool) {
 	return nil, false
 }
 
-func (r *reader) list(start, n, depth int) ([]any, bool) {
+func (r *reading) list(start, n, depth int) ([]any, bool) {
 	if depth > MaxDepth {
 		r.fail(start, Depth)
 		return nil, false
 	}
-	if !r.spend(start, 24+16*n) { // the slice and its items
+	if !r.spend(start, 24+16*int64(n)) { // the slice and its items
 		return nil, false
 	}
 	list := make([]any, n)
@@ -164,7 +168,7 @@ func (r *reader) list(start, n, depth int) ([]any, bool) {
 const stopEvery = 64 << 10
 
 // spend takes from what lists and maps may allocate.
-func (r *reader) spend(start, n int) bool {
+func (r *reading) spend(start int, n int64) bool {
 	before := r.wide
 	switch r.wide -= n; {
 	case r.wide < 0:
@@ -177,89 +181,7 @@ func (r *reader) spend(start, n int) bool {
 	return true
 }
 
-func (r *reader) dict(start, n, depth int) (any, bool) {
-	if depth > MaxDepth {
-		r.fail(start, Depth)
-		return nil, false
-	}
-	if !r.spend(start, mapCost(n)) {
-		return nil, false
-	}
-	m := make(map[string]any, n)
-	for range n {
-		key, ok := r.key()
-		if !ok {
-			return nil, false
-		}
-		v, ok := r.value(depth)
-		if !ok {
-			return nil, false
-		}
-		m[key] = v
-	}
-	return m, true
-}
-
-// mapCost is about what Go allocates for a map of n pairs: a header, and slots
-// of a string and an interface in groups of eight that are at most 7/8 full.
-func mapCost(n int) int {
-	slots := 8
-	for slots*7/8 < n && n > 8 {
-		slots *= 2
-	}
-	return 48 + slots*36
-}
-
-// key reads a map's key.
-func (r *reader) key() (string, bool) {
-	start := r.at
-	k, n := r.next()
-	switch {
-	case k == kindNone:
-		return "", false
-	case k != kindStr:
-		r.fail(start, Key)
-		return "", false
-	case r.keys == nil || n == 0 || n > internMax:
-		p, ok := r.text(start, n)
-		return string(p), ok
-	}
-	return r.knownKey(start, n)
-}
-
-// knownKey reads a key that may be remembered.
-func (r *reader) knownKey(start int, n uint64) (string, bool) {
-	p := r.b[r.at : r.at+int(n)]
-	first := internSlot(p)
-	place := first
-	for i := range uint32(internTries) {
-		slot := (first + i) % internSlots
-		// What is remembered is known to be UTF-8. Not a switch: there the
-		// compiler makes a string of p.
-		if key := r.keys[slot]; key == string(p) {
-			r.at += int(n)
-			return key, true
-		} else if key == "" {
-			place = slot
-		}
-	}
-	p, ok := r.text(start, n)
-	if !ok {
-		return "", false
-	}
-	key := string(p)
-	r.keys[place] = key
-	return key, true
-}
-
-// internSlot is the first place for p, which is not empty: cheap, and different
-// for the columns of one row more often than not.
-func internSlot(p []byte) uint32 {
-	h := uint32(len(p))*0x9e3779b1 ^ uint32(p[0])<<16 ^ uint32(p[len(p)/2])<<8 ^ uint32(p[len(p)-1])
-	return h * 0x85ebca6b >> (32 - 6)
-}
-
-func (r *reader) extValue(start int, n uint64) (any, bool) {
+func (r *reading) extValue(start int, n uint64) (any, bool) {
 	typ, p := r.ext, r.take(n)
 	switch typ {
 	case extTime:

@@ -15,8 +15,8 @@
 //	*Error                               ext 1             *Error
 //
 // [Append] and [Decode] convert whole values; the other Append functions build a
-// frame piece by piece without boxing; [Skip] and [Valid] judge one without
-// building anything.
+// frame piece by piece without boxing, and a [Reader] takes one apart in the same
+// way; [Skip] and [Valid] judge one without building anything.
 //
 // # What a frame from a guest can do
 //
@@ -29,7 +29,8 @@
 // # What it may import
 //
 // The standard library, and nothing of ours. It uses no reflection and keeps no
-// state; a [Decoder] keeps keys for its owner.
+// state; an [Encoder] and a [Decoder] keep what they have seen for their owner,
+// and not much of it.
 package frame
 
 // The bounds of a frame.

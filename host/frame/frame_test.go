@@ -77,14 +77,17 @@ func TestAppendRefuses(t *testing.T) {
 		{make([]byte, MaxBytes), "frame of 67108869 bytes: at most 67108864 are allowed"},
 		{[]any{make([]byte, MaxBytes+1)}, "[0]: []byte of 67108865 bytes: a frame has at most 67108864"},
 	}
-	for _, c := range cases {
-		dst := []byte("before")
-		b, err := Append(dst, c.in)
-		if err == nil || err.Error() != c.want {
-			t.Errorf("%T: %v\nwant %s", c.in, err, c.want)
-		}
-		if string(b) != "before" {
-			t.Errorf("%T: dst came back as %.20q", c.in, b)
+	var e Encoder
+	for name, appends := range map[string]func([]byte, any) ([]byte, error){"Append": Append, "Encoder": e.Append} {
+		for _, c := range cases {
+			dst := []byte("before")
+			b, err := appends(dst, c.in)
+			if err == nil || err.Error() != c.want {
+				t.Errorf("%s: %T: %v\nwant %s", name, c.in, err, c.want)
+			}
+			if string(b) != "before" {
+				t.Errorf("%s: %T: dst came back as %.20q", name, c.in, b)
+			}
 		}
 	}
 	if b, err := Append(nil, nest(MaxDepth)); err != nil || Valid(b) != nil {
@@ -165,6 +168,30 @@ func TestDecoderKeys(t *testing.T) {
 	}
 	if _, err := d.Decode([]byte("\x81\xa1\xff\x01")); err == nil {
 		t.Error("a key that is not UTF-8 passes")
+	}
+}
+
+// TestAppendInPlace holds what writes into a guest's buffer: a frame that fits is
+// there, and nothing is written behind it.
+func TestAppendInPlace(t *testing.T) {
+	var e Encoder
+	row := sampleRow()
+	row["long"], row["ünicode"], row["list"] = strings.Repeat("x", 40), "ä", []any{"a", nil}
+	for range 10 { // in another order each time
+		for name, appends := range map[string]func([]byte, any) ([]byte, error){"Append": Append, "Encoder": e.Append} {
+			size, err := appends(nil, row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			room := bytes.Repeat([]byte{0xee}, len(size)+20)
+			b, err := appends(room[:0:len(size)], row)
+			if err != nil || len(b) != len(size) || &b[0] != &room[0] {
+				t.Errorf("%s: %d bytes for %d, %v, elsewhere", name, len(b), len(size), err)
+			}
+			if b, err = appends(room[:0], row); err != nil || len(bytes.TrimLeft(room[len(b):], "\xee")) > 0 {
+				t.Errorf("%s: writes behind its frame: %x, %v", name, room, err)
+			}
+		}
 	}
 }
 

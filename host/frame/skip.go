@@ -4,14 +4,14 @@ package frame
 // as [Decode] does, but for Amplification: it allocates nothing, unless there is
 // an error.
 func Skip(b []byte) (rest []byte, err error) {
-	r := reader{b: b[:min(len(b), MaxBytes)]}
+	s := scanner{b: b[:min(len(b), MaxBytes)]}
 	switch {
-	case r.skip(0):
-		return b[r.at:], nil
-	case r.bad.Reason == Truncated && len(b) > MaxBytes:
-		r.fail(MaxBytes, TooLong)
+	case s.skip(0):
+		return b[s.at:], nil
+	case s.bad.Reason == Truncated && len(b) > MaxBytes:
+		s.fail(MaxBytes, TooLong)
 	}
-	return nil, r.malformed()
+	return nil, s.malformed()
 }
 
 // Valid returns nil when b is exactly one frame.
@@ -24,26 +24,26 @@ func Valid(b []byte) error {
 }
 
 // skip walks over a value that lies inside depth lists and maps.
-func (r *reader) skip(depth int) bool {
-	start := r.at
-	k, n := r.next()
+func (s *scanner) skip(depth int) bool {
+	start := s.at
+	k, n := s.next()
 	switch k {
 	case kindNone:
 		return false
 	case kindStr:
-		_, ok := r.text(start, n)
+		_, ok := s.text(start, n)
 		return ok
 	case kindBin:
-		r.take(n)
+		s.take(n)
 	case kindExt:
-		return r.skipExt(start, n)
+		return s.skipExt(start, n)
 	case kindArray, kindMap:
 		if depth >= MaxDepth {
-			r.fail(start, Depth)
+			s.fail(start, Depth)
 			return false
 		}
 		for range n {
-			if k == kindMap && !r.skipKey() || !r.skip(depth+1) {
+			if k == kindMap && !s.skipKey() || !s.skip(depth+1) {
 				return false
 			}
 		}
@@ -51,21 +51,21 @@ func (r *reader) skip(depth int) bool {
 	return true
 }
 
-func (r *reader) skipKey() bool {
-	start := r.at
-	switch k, n := r.next(); k {
+func (s *scanner) skipKey() bool {
+	start := s.at
+	switch k, n := s.next(); k {
 	case kindStr:
-		_, ok := r.text(start, n)
+		_, ok := s.text(start, n)
 		return ok
 	case kindNone:
 	default:
-		r.fail(start, Key)
+		s.fail(start, Key)
 	}
 	return false
 }
 
-func (r *reader) skipExt(start int, n uint64) bool {
-	typ, p := r.ext, r.take(n)
+func (s *scanner) skipExt(start int, n uint64) bool {
+	typ, p := s.ext, s.take(n)
 	reason, ok := Ext, false
 	switch typ {
 	case extTime:
@@ -76,7 +76,7 @@ func (r *reader) skipExt(start int, n uint64) bool {
 		_, _, ok = errorValue(p)
 	}
 	if !ok {
-		r.fail(start, reason)
+		s.fail(start, reason)
 	}
 	return ok
 }

@@ -3,14 +3,13 @@ package frame
 import (
 	"encoding/binary"
 	"time"
-	"unicode/utf8"
 )
 
 // kind says what a head begins.
 type kind uint8
 
 const (
-	kindNone kind = iota // malformed: see reader.bad
+	kindNone kind = iota // malformed: see scanner.bad
 	kindNil
 	kindFalse
 	kindTrue
@@ -25,54 +24,56 @@ const (
 	kindMap
 )
 
-// reader walks a frame. It is the one place that knows the heads.
-type reader struct {
-	b    []byte
-	at   int
-	ext  int8 // type of the last kindExt
-	wide int  // bytes that lists and maps may still allocate
-	stop func() bool
-	keys *[internSlots]string
-	bad  Malformed // valid once kindNone or false was returned
+// scanner walks a frame. It is the one place that knows the heads.
+type scanner struct {
+	b   []byte
+	at  int
+	ext int8      // type of the last kindExt
+	bad Malformed // valid once kindNone or false was returned
 }
 
 // fail notes the first fault.
-func (r *reader) fail(at int, reason string) kind {
-	r.bad = Malformed{Offset: at, Reason: reason}
+func (s *scanner) fail(at int, reason string) kind {
+	s.bad = Malformed{Offset: at, Reason: reason}
 	return kindNone
+}
+
+func (s *scanner) malformed() error {
+	m := s.bad
+	return &m
 }
 
 // next reads a head. What it announces - a payload's bytes, a byte for each
 // item, two for each pair - is there.
-func (r *reader) next() (k kind, n uint64) {
-	if r.at >= len(r.b) {
-		return r.fail(r.at, Truncated), 0
+func (s *scanner) next() (k kind, n uint64) {
+	if s.at >= len(s.b) {
+		return s.fail(s.at, Truncated), 0
 	}
-	c := r.b[r.at]
-	r.at++
+	c := s.b[s.at]
+	s.at++
 	switch {
 	case c <= 0x7f:
 		return kindInt, uint64(c)
 	case c <= 0x8f:
-		return r.counted(kindMap, r.at-1, uint64(c&0x0f))
+		return s.counted(kindMap, s.at-1, uint64(c&0x0f))
 	case c <= 0x9f:
-		return r.counted(kindArray, r.at-1, uint64(c&0x0f))
+		return s.counted(kindArray, s.at-1, uint64(c&0x0f))
 	case c <= 0xbf:
-		return r.sized(kindStr, r.at-1, uint64(c&0x1f))
+		return s.sized(kindStr, s.at-1, uint64(c&0x1f))
 	case c >= 0xe0:
 		return kindInt, uint64(int64(int8(c)))
 	}
-	return r.wideHead(c)
+	return s.wideHead(c)
 }
 
 // wideHead reads the heads 0xc0 to 0xdf.
-func (r *reader) wideHead(c byte) (k kind, n uint64) {
-	start := r.at - 1
+func (s *scanner) wideHead(c byte) (k kind, n uint64) {
+	start := s.at - 1
 	width := headWidth(c)
-	if len(r.b)-r.at < width {
-		return r.fail(start, Truncated), 0
+	if len(s.b)-s.at < width {
+		return s.fail(start, Truncated), 0
 	}
-	switch p := r.b[r.at:]; width {
+	switch p := s.b[s.at:]; width {
 	case 1:
 		n = uint64(p[0])
 	case 2:
@@ -82,7 +83,7 @@ func (r *reader) wideHead(c byte) (k kind, n uint64) {
 	case 8:
 		n = binary.BigEndian.Uint64(p)
 	}
-	r.at += width
+	s.at += width
 	switch c {
 	case 0xc0:
 		return kindNil, 0
@@ -91,9 +92,9 @@ func (r *reader) wideHead(c byte) (k kind, n uint64) {
 	case 0xc3:
 		return kindTrue, 0
 	case 0xc4, 0xc5, 0xc6:
-		return r.sized(kindBin, start, n)
+		return s.sized(kindBin, start, n)
 	case 0xc7, 0xc8, 0xc9:
-		return r.extension(start, n)
+		return s.extension(start, n)
 	case 0xca:
 		return kindFloat32, n
 	case 0xcb:
@@ -114,15 +115,15 @@ func (r *reader) wideHead(c byte) (k kind, n uint64) {
 	case 0xd3:
 		return kindInt, n
 	case 0xd4, 0xd5, 0xd6, 0xd7, 0xd8:
-		return r.extension(start, 1<<(c-0xd4))
+		return s.extension(start, 1<<(c-0xd4))
 	case 0xd9, 0xda, 0xdb:
-		return r.sized(kindStr, start, n)
+		return s.sized(kindStr, start, n)
 	case 0xdc, 0xdd:
-		return r.counted(kindArray, start, n)
+		return s.counted(kindArray, start, n)
 	case 0xde, 0xdf:
-		return r.counted(kindMap, start, n)
+		return s.counted(kindMap, start, n)
 	}
-	return r.fail(start, Reserved), 0
+	return s.fail(start, Reserved), 0
 }
 
 // headWidth is how many bytes follow the first of a head in 0xc0 to 0xdf.
@@ -132,45 +133,45 @@ func headWidth(c byte) int {
 	return int(widths[c&0x1f])
 }
 
-func (r *reader) sized(k kind, start int, n uint64) (kind, uint64) {
-	if n > uint64(len(r.b)-r.at) {
-		return r.fail(start, Truncated), 0
+func (s *scanner) sized(k kind, start int, n uint64) (kind, uint64) {
+	if n > uint64(len(s.b)-s.at) {
+		return s.fail(start, Truncated), 0
 	}
 	return k, n
 }
 
-func (r *reader) extension(start int, n uint64) (kind, uint64) {
-	if n >= uint64(len(r.b)-r.at) { // the type is a byte more
-		return r.fail(start, Truncated), 0
+func (s *scanner) extension(start int, n uint64) (kind, uint64) {
+	if n >= uint64(len(s.b)-s.at) { // the type is a byte more
+		return s.fail(start, Truncated), 0
 	}
-	r.ext = int8(r.b[r.at])
-	r.at++
+	s.ext = int8(s.b[s.at])
+	s.at++
 	return kindExt, n
 }
 
-func (r *reader) counted(k kind, start int, n uint64) (kind, uint64) {
-	left := uint64(len(r.b) - r.at)
+func (s *scanner) counted(k kind, start int, n uint64) (kind, uint64) {
+	left := uint64(len(s.b) - s.at)
 	if k == kindMap {
 		left /= 2
 	}
 	if n > left {
-		return r.fail(start, Count), 0
+		return s.fail(start, Count), 0
 	}
 	return k, n
 }
 
 // take returns the payload that next announced.
-func (r *reader) take(n uint64) []byte {
-	p := r.b[r.at : r.at+int(n)]
-	r.at += int(n)
+func (s *scanner) take(n uint64) []byte {
+	p := s.b[s.at : s.at+int(n)]
+	s.at += int(n)
 	return p
 }
 
 // text returns the payload of a string, nil if it is not UTF-8.
-func (r *reader) text(start int, n uint64) (p []byte, ok bool) {
-	p = r.take(n)
-	if !utf8.Valid(p) {
-		r.fail(start, UTF8)
+func (s *scanner) text(start int, n uint64) (p []byte, ok bool) {
+	p = s.take(n)
+	if !validText(p) {
+		s.fail(start, UTF8)
 		return nil, false
 	}
 	return p, true
@@ -196,13 +197,13 @@ func timestamp(p []byte) (t time.Time, ok bool) {
 
 // errorValue reads the payload of ext 1, which its results point into.
 func errorValue(p []byte) (msg, class []byte, ok bool) {
-	r := reader{b: p}
-	if k, n := r.next(); k != kindMap || n != 2 {
+	s := scanner{b: p}
+	if k, n := s.next(); k != kindMap || n != 2 {
 		return nil, nil, false
 	}
 	for range 2 {
-		key, ok1 := r.stringOnly()
-		value, ok2 := r.stringOnly()
+		key, ok1 := s.stringOnly()
+		value, ok2 := s.stringOnly()
 		if !ok1 || !ok2 {
 			return nil, nil, false
 		}
@@ -216,15 +217,15 @@ func errorValue(p []byte) (msg, class []byte, ok bool) {
 		}
 	}
 	known := string(class) == ClassUsage || string(class) == ClassIO || string(class) == ClassFatal
-	return msg, class, known && r.at == len(p)
+	return msg, class, known && s.at == len(p)
 }
 
 // stringOnly returns the payload of a string, never nil if ok.
-func (r *reader) stringOnly() (p []byte, ok bool) {
-	start := r.at
-	k, n := r.next()
+func (s *scanner) stringOnly() (p []byte, ok bool) {
+	start := s.at
+	k, n := s.next()
 	if k != kindStr {
 		return nil, false
 	}
-	return r.text(start, n)
+	return s.text(start, n)
 }
