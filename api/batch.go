@@ -6,43 +6,96 @@ import (
 	"mime"
 
 	"github.com/valyala/fasthttp"
+	"github.com/vanth-io/vanth/host/frame"
 )
 
 // batch calls a function once for each row. The rows are a JSON array of
-// argument lists, or one list a line; the answers come in their order, one a
-// line, or as a JSON array for a client that accepts application/json. A row
-// that fails is answered with its error and stops nothing.
+// argument lists, one list a line, or a MessagePack array of them; the answers come
+// in their order, one a line, as a JSON array for a client that accepts
+// application/json, or as a MessagePack array. A row that fails is answered with its
+// error and stops nothing.
 //
 // The rows are read whole before the first call, so that a client may send
 // everything before it reads anything; the answers are not held: they leave
-// while later rows run.
+// while later rows run, unless all of them are ready soon and short.
 func batch(s *Server, r *request) error {
 	f, err := s.function(r.name)
 	if err != nil {
 		return err
 	}
-	if err := r.readBody(s.opts.MaxBody); err != nil {
+	in, out := wires(r)
+	r.binary = out == wireFrame
+	if err := s.readBody(r); err != nil {
 		return err
 	}
-	kind, _, _ := mime.ParseMediaType(string(r.ctx.Request.Header.ContentType()))
-	lines, err := framing(kind, r.in)
-	if err != nil {
+	if err := s.load.enter(r); err != nil {
 		return err
 	}
-	b := &rows{server: s, f: f, r: r, conn: r.ctx.Conn(), rest: r.in, lines: lines}
-	b.array = bytes.Contains(r.ctx.Request.Header.Peek(fasthttp.HeaderAccept), []byte(contentJSON))
-	if !lines {
+	b := &rows{job: job{s: s, f: f, r: r, on: f, in: in, out: out}, conn: r.ctx.Conn(), rest: r.in, left: -1, stride: firstStride}
+	if err := b.find(); err != nil {
+		return err
+	}
+	r.rows = b
+	if !b.fill() {
+		// A stream that fasthttp reads on the connection's own goroutine.
+		r.kept, b.streams = true, true
+		r.ctx.Response.SetStatusCode(fasthttp.StatusOK)
+		r.ctx.Response.Header.SetContentType(b.kind())
+		r.ctx.Response.SetBodyStream(b, -1)
+		return nil
+	}
+	r.write(fasthttp.StatusOK, b.kind(), b.part)
+	return nil
+}
+
+// find finds the rows in the body, and the form of the answer.
+func (b *rows) find() error {
+	h := &b.r.ctx.Request.Header
+	b.array = bytes.Contains(h.Peek(fasthttp.HeaderAccept), []byte(contentJSON))
+	if b.in == wireFrame {
+		r := frame.Read(b.rest)
+		n, err := r.Array()
+		if err == nil && !scalarRows(r.Rest(), n) {
+			err = frame.Valid(b.rest)
+		}
+		if err != nil {
+			return failf(problemJSON, "body: %v; expected one MessagePack array of lists of arguments", err)
+		}
+		b.rest, b.left = r.Rest(), n
+		return nil
+	}
+	kind := h.ContentType()
+	if len(kind) == 0 || string(kind) != contentLines && string(kind) != contentJSON {
+		word, _, _ := mime.ParseMediaType(string(kind))
+		kind = []byte(word)
+	}
+	var err error
+	if b.lines, err = framing(string(kind), b.r.in); err != nil {
+		return err
+	}
+	if !b.lines {
 		b.rest = bytes.TrimLeft(b.rest, jsonSpace)[1:] // the array's bracket
 	}
-	r.ctx.Response.SetStatusCode(fasthttp.StatusOK)
-	r.ctx.Response.Header.SetContentType(contentLines)
-	if b.array {
-		r.ctx.Response.Header.SetContentType(contentJSON)
+	if b.out == wireFrame {
+		ahead := rows{rest: b.rest, lines: b.lines, left: -1}
+		for b.left = 0; ; b.left++ {
+			if _, ok := ahead.next(); !ok {
+				break
+			}
+		}
 	}
-	r.kept = true
-	// A stream that fasthttp reads on the connection's own goroutine.
-	r.ctx.Response.SetBodyStream(b, -1)
 	return nil
+}
+
+// kind is the content type of the answer.
+func (b *rows) kind() string {
+	switch {
+	case b.out == wireFrame:
+		return contentFrame
+	case b.array:
+		return contentJSON
+	}
+	return contentLines
 }
 
 const jsonSpace = " \t\r\n"
@@ -55,6 +108,9 @@ func framing(kind string, body []byte) (lines bool, err error) {
 	case contentLines, "application/ndjson", "application/jsonl", "application/jsonlines":
 		return true, nil
 	case contentJSON:
+		if validArray(body) {
+			return false, nil
+		}
 		var whole json.RawMessage
 		if err := json.Unmarshal(body, &whole); err != nil {
 			return false, failf(problemJSON, "body: %v, expected a JSON array of argument lists; one list a line needs Content-Type: %s", err, contentLines)
@@ -69,6 +125,6 @@ func framing(kind string, body []byte) (lines bool, err error) {
 		return true, nil
 	}
 	second := bytes.TrimLeft(trimmed[1:], jsonSpace)
-	array := len(second) > 0 && (second[0] == '[' || second[0] == ']') && json.Valid(body)
+	array := len(second) > 0 && (second[0] == '[' || second[0] == ']') && (validArray(body) || json.Valid(body))
 	return !array, nil
 }

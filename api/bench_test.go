@@ -1,9 +1,11 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,41 +13,48 @@ import (
 	"github.com/valyala/fasthttp/fasthttputil"
 	"github.com/vanth-io/vanth/api"
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/frame"
 	"github.com/vanth-io/vanth/host/hosttest"
 )
 
 const benchBody = `{"args":[1234,5678]}`
 
-var benchRequest = fmt.Sprintf("POST /functions/add/call HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-	len(benchBody), benchBody)
+// post is a request as bytes.
+func post(path, kind, body string) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", path, kind, len(body), body)
+}
+
+// benchRequest is what the bare server answers too.
+func benchRequest() []byte { return post("/functions/add/call", js, benchBody) }
 
 // exchange sends the same request again and again over one connection in
-// memory; it allocates nothing of its own.
-func exchange(tb testing.TB, ln *fasthttputil.InmemoryListener) (next func()) {
+// memory; it allocates nothing of its own. Answers have at most 64 KiB.
+func exchange(tb testing.TB, ln *fasthttputil.InmemoryListener, request []byte) (next func()) {
 	tb.Helper()
 	c, err := ln.Dial()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { c.Close() })
-	request, buf := []byte(benchRequest), make([]byte, 4096)
-	length := 0
+	buf := make([]byte, 64<<10)
+	length := len(buf) // until the first answer says better: all are equally long
 	next = func() {
 		if _, err := c.Write(request); err != nil {
 			tb.Fatal(err)
 		}
-		n := 0
-		for n == 0 || n < length {
+		for n := 0; n < length; {
 			m, err := c.Read(buf[n:])
 			if err != nil {
 				tb.Fatal(err)
 			}
 			n += m
-		}
-		if length == 0 {
-			length = n // all answers are equally long
-			if want := "HTTP/1.1 200 OK"; string(buf[:len(want)]) != want {
-				tb.Fatalf("found %s", buf[:n])
+			if head, _, ok := bytes.Cut(buf[:n], []byte("\r\n\r\n")); ok && length == len(buf) {
+				body := -1
+				_, after, _ := bytes.Cut(head, []byte("Content-Length: "))
+				if _, err := fmt.Sscan(string(after), &body); err != nil || !bytes.HasPrefix(head, []byte("HTTP/1.1 200 OK")) {
+					tb.Fatalf("found %s", buf[:n])
+				}
+				length = len(head) + 4 + body
 			}
 		}
 	}
@@ -57,13 +66,14 @@ func exchange(tb testing.TB, ln *fasthttputil.InmemoryListener) (next func()) {
 func vanth(tb testing.TB) *fasthttputil.InmemoryListener {
 	tb.Helper()
 	h, err := host.Open(context.Background(), host.Options{
-		Home: tb.TempDir(), Runtimes: []host.Runtime{&testRuntime{funcs()}}, Store: &hosttest.MemStore{},
+		Home: tb.TempDir(), Runtimes: []host.Runtime{&testRuntime{funcs: funcs()}}, Store: &hosttest.MemStore{},
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	k := &kit{t: tb, host: h}
 	k.install("kit", "add")
+	k.installPack("quick", `{"version":"1","functions":["quick"],"symbols":{"quick":{"args":["f64","f64"],"returns":"f64"}}}`)
 	srv, err := api.New(h, api.Options{})
 	if err != nil {
 		tb.Fatal(err)
@@ -102,17 +112,38 @@ func bare(tb testing.TB, stream bool) *fasthttputil.InmemoryListener {
 	return ln
 }
 
+// The bodies of calls and of batches that go by words.
+var (
+	quickCall   = post("/functions/quick/call", js, benchBody)
+	quickBinary = post("/functions/quick/call", mp, "\x92\x01\x02")
+)
+
+func quickLines(rows int) []byte {
+	return post("/functions/quick/batch", nd, strings.Repeat("[1.5,2.5]\n", rows))
+}
+
+func quickFrames(rows int) []byte {
+	body := frame.AppendArrayHeader(nil, rows)
+	for range rows {
+		body = frame.AppendFloat(frame.AppendFloat(append(body, 0x92), 1.5), 2.5)
+	}
+	return post("/functions/quick/batch", mp, string(body))
+}
+
 func BenchmarkCall(b *testing.B) {
 	for _, c := range []struct {
-		name string
-		ln   func(testing.TB) *fasthttputil.InmemoryListener
+		name    string
+		ln      func(testing.TB) *fasthttputil.InmemoryListener
+		request []byte
 	}{
-		{"vanth", vanth},
-		{"fasthttp", func(tb testing.TB) *fasthttputil.InmemoryListener { return bare(tb, false) }},
-		{"fasthttp-stream", func(tb testing.TB) *fasthttputil.InmemoryListener { return bare(tb, true) }},
+		{"values", vanth, benchRequest()},
+		{"words", vanth, quickCall},
+		{"binary", vanth, quickBinary},
+		{"fasthttp", func(tb testing.TB) *fasthttputil.InmemoryListener { return bare(tb, false) }, benchRequest()},
+		{"fasthttp-stream", func(tb testing.TB) *fasthttputil.InmemoryListener { return bare(tb, true) }, benchRequest()},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			next := exchange(b, c.ln(b))
+			next := exchange(b, c.ln(b), c.request)
 			b.ReportAllocs()
 			for b.Loop() {
 				next()
@@ -121,14 +152,54 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// BenchmarkBatch has 1,000 calls in one request; one operation is one request.
+func BenchmarkBatch(b *testing.B) {
+	const rows = 1000
+	for _, c := range []struct {
+		name    string
+		request []byte
+	}{{"lines", quickLines(rows)}, {"binary", quickFrames(rows)}} {
+		b.Run(c.name, func(b *testing.B) {
+			next := exchange(b, vanth(b), c.request)
+			b.ReportAllocs()
+			for b.Loop() {
+				next()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/call")
+		})
+	}
+}
+
 // A call allocates what its values need: two arguments, one result, and what
-// fasthttp needs for a body.
+// fasthttp needs for a body. One that goes by words needs the last alone.
 func TestCallAllocations(t *testing.T) {
-	if raceEnabled {
+	if api.RaceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	ceiling := testing.AllocsPerRun(2000, exchange(t, bare(t, true))) + 3
-	if n := testing.AllocsPerRun(2000, exchange(t, vanth(t))); n > ceiling {
-		t.Errorf("found %v allocations, expected at most %v", n, ceiling)
+	floor := testing.AllocsPerRun(2000, exchange(t, bare(t, true), benchRequest()))
+	ln := vanth(t)
+	for _, c := range []struct {
+		what    string
+		request []byte
+		most    float64
+	}{{"values", benchRequest(), 3}, {"words", quickCall, 0}, {"binary", quickBinary, 0}} {
+		if n := testing.AllocsPerRun(2000, exchange(t, ln, c.request)); n > floor+c.most {
+			t.Errorf("%s: found %v allocations, expected at most %v", c.what, n, floor+c.most)
+		}
+	}
+}
+
+// The rows of a batch by words allocate nothing; the batch does.
+func TestBatchAllocations(t *testing.T) {
+	if api.RaceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	ln := vanth(t)
+	for what, request := range map[string]func(int) []byte{"lines": quickLines, "binary": quickFrames} {
+		few := testing.AllocsPerRun(200, exchange(t, ln, request(100)))
+		many := testing.AllocsPerRun(200, exchange(t, ln, request(1000)))
+		if many-few > 9 { // buffers that collections took, and no more than one in a hundred rows
+			t.Errorf("%s: found %v allocations for 100 rows and %v for 1,000", what, few, many)
+		}
 	}
 }

@@ -81,13 +81,18 @@ func (b *body) fault(err error) error {
 	return failf(problemMalformed, "body: broke off after %d bytes: %v", b.read, err)
 }
 
-// appendTo appends the whole body to dst. Memory grows with what arrives and
-// not with what was declared.
-func (b *body) appendTo(dst []byte) ([]byte, error) {
+// appendTo appends the whole body to dst. Memory grows with what arrives and not
+// with what was declared; hold is told how long it is, and may refuse.
+func (b *body) appendTo(dst []byte, hold func(int) error) ([]byte, error) {
 	for {
 		dst = slices.Grow(dst, 512)
 		n, err := b.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
+		if len(dst) > freeBytes {
+			if err := hold(len(dst)); err != nil {
+				return dst, err
+			}
+		}
 		if errors.Is(err, io.EOF) {
 			return dst, nil
 		}

@@ -12,6 +12,22 @@
 // handler left of the body is read up to a bound, or the connection ends with
 // the answer: the next request never begins inside the last one's body.
 //
+// # The story of a call
+//
+// A call has a lane (lane.go). Numbers go from the request's bytes into words and
+// from a word into the answer; other arguments into a frame, and the result's frame
+// into the answer, without values between, which the function gets by
+// host.Scalar and host.Bytes. The lanes take what is of the declared types as it
+// stands and has one meaning. All else - a null, a number to be converted, what is
+// wrong - is left to values, which know every rule and every error; where a lane
+// does take it, it answers what values would, to the byte. A body may also be a
+// frame (application/msgpack), and then many rows of a batch go to the host at once
+// where it has lanes for that.
+//
+// Rows that are many run on a pin. The time is looked at by a timer, and deadlines
+// of connections are set when a read or a write may have to wait: on a call's way
+// there are the system calls that carry it, and little else.
+//
 // # What holds
 //
 //   - Only canonical paths exist: nothing is redirected, cleaned or decoded
@@ -22,6 +38,10 @@
 //   - A panic of a handler, or of plugin code below it, is the answer 500 of
 //     that request. So is the end of its goroutine where the answer can still be
 //     given; else the connection ends.
+//   - What piles up in front of plugins is bounded: connections (Options.MaxConns),
+//     calls without an answer (MaxCalls), bytes of bodies that wait (MaxBuffered),
+//     and instances by the runtimes. What would be more is answered with 429 and
+//     Retry-After, or 503 for connections, and never waits.
 //   - An upload has its name when all of it is on the disk, and no name leads out
 //     of its folder.
 //   - Every answer carries X-Content-Type-Options: nosniff. There are no CORS
@@ -30,7 +50,8 @@
 //
 // # What it may import
 //
-// The standard library, fasthttp, the JWT library, minisign and package host.
+// The standard library, fasthttp, the JWT library, minisign, package host and its
+// frame.
 //
 // # How it lives and dies
 //

@@ -42,6 +42,7 @@ const (
 	problemHost
 	problemAbsent
 	problemFuel
+	problemFull
 )
 
 // answers is the one table of statuses. Codes are part of the API: a code is
@@ -70,6 +71,7 @@ var answers = [...]struct {
 	problemHost:        {403, 6017, "call it by localhost, 127.0.0.1 or [::1], or list the name under basic.allowedHosts"},
 	problemAbsent:      {503, 6018, "POST /plugins/functions/{name}/register sets the names that the .so file exports"},
 	problemFuel:        {504, 6019, "the same call would fail again: send less work, or raise limits.fuel of the plugin and the operator's ceiling"},
+	problemFull:        {429, 6020, "retry after 1 s, or send less at once"},
 }
 
 // failure is an error whose kind is already known.
@@ -173,12 +175,17 @@ func (s *Server) refuse(r *request, err error) {
 		// No client is told enough to find it.
 		s.opts.Log.Error("request failed", "path", string(r.ctx.Path()), "err", err)
 	}
-	if p == problemBusy {
+	if p == problemBusy || p == problemFull {
 		r.ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	}
 	kind := contentJSON
 	if r.route != nil && r.route.is(ekuiper) {
 		kind = contentText
+	}
+	if r.binary {
+		r.out = appendFrameError(r.out[:0], answers[p].code, explain(p, err))
+		r.write(answers[p].status, contentFrame, r.out)
+		return
 	}
 	r.out = append(appendError(r.out[:0], answers[p].code, explain(p, err)), '\n')
 	r.write(answers[p].status, kind, r.out)

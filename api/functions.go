@@ -16,11 +16,11 @@ import (
 // writers copy and swap it.
 type handles struct {
 	mu  sync.Mutex // guards swaps
-	set atomic.Pointer[map[string]*host.Handle]
+	set atomic.Pointer[map[string]*callee]
 }
 
 // find returns nil for a function that was not resolved yet.
-func (h *handles) find(name []byte) *host.Handle {
+func (h *handles) find(name []byte) *callee {
 	if set := h.set.Load(); set != nil {
 		return (*set)[string(name)]
 	}
@@ -29,10 +29,10 @@ func (h *handles) find(name []byte) *host.Handle {
 
 // keep remembers a handle. Only names that exist come here, so clients cannot
 // make it grow.
-func (h *handles) keep(f *host.Handle) {
+func (h *handles) keep(f *callee) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next := map[string]*host.Handle{}
+	next := map[string]*callee{}
 	if set := h.set.Load(); set != nil {
 		next = maps.Clone(*set)
 	}
@@ -49,14 +49,15 @@ func (h *handles) forget() {
 }
 
 // function resolves the name of the path.
-func (s *Server) function(name []byte) (*host.Handle, error) {
+func (s *Server) function(name []byte) (*callee, error) {
 	if f := s.handles.find(name); f != nil {
 		return f, nil
 	}
-	f, err := s.host.Function(string(name))
+	h, err := s.host.Function(string(name))
 	if err != nil {
 		return nil, err
 	}
+	f := &callee{Handle: h}
 	s.handles.keep(f)
 	return f, nil
 }

@@ -163,36 +163,3 @@ func (l *listener) Accept() (net.Conn, error) {
 		_ = nc.Close()
 	}
 }
-
-// conn is a counted connection.
-type conn struct {
-	net.Conn
-	gate  *gate
-	local bool        // TCP that only this machine reaches
-	host  string      // the last Host that was accepted; for addressed alone
-	heard atomic.Bool // it sent something
-	once  sync.Once
-}
-
-func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if n > 0 && !c.heard.Load() {
-		c.heard.Store(true)
-	}
-	return n, err
-}
-
-// SetReadDeadline sets the time by which the next bytes must have come.
-func (c *conn) SetReadDeadline(t time.Time) error {
-	if end := c.gate.closing.Load(); end != nil && (t.IsZero() || t.After(*end)) {
-		t = *end
-	}
-	return c.Conn.SetReadDeadline(t)
-}
-
-// Close is called by fasthttp when it is done with the connection.
-func (c *conn) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { c.gate.leave(c) })
-	return err
-}

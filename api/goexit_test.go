@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -13,8 +14,9 @@ import (
 // A plugin that ends the goroutine of its call takes no client, connection or
 // place along.
 func TestCallEndsItsGoroutine(t *testing.T) {
-	k := newKit(t, api.Options{MaxConns: 4})
+	k := newKit(t, api.Options{MaxConns: 4, MaxCalls: 4})
 	k.install("kit", "vanish", "echo")
+	k.installLaned()
 	const body = "Content-Length: 11\r\n\r\n{\"args\":[]}"
 	const vanish = "POST /functions/vanish/call HTTP/1.1\r\nHost: x\r\n" + body
 	for range 12 { // more than there are places
@@ -33,13 +35,22 @@ func TestCallEndsItsGoroutine(t *testing.T) {
 		w.gone()
 	})
 	t.Run("batch", func(t *testing.T) {
-		w := k.dial().send("POST /functions/vanish/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]")
-		resp, err := http.ReadResponse(w.r, nil)
-		if err == nil {
-			_, err = resp.Body.Read(make([]byte, 100))
+		for range 6 {
+			w := k.dial().send("POST /functions/vanish/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n[[]]")
+			w.reply().want(t, 500, js, ours(6000, "the plugin ended the goroutine of the call"))
+			w.gone()
 		}
-		if err == nil || strings.Contains(err.Error(), "timeout") {
-			t.Errorf("found %v, expected an end that is too early", err)
+	})
+	t.Run("batch whose answer has begun", func(t *testing.T) {
+		for range 6 {
+			w := k.dial().send("POST /functions/fvanish/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n[[false],[true]]")
+			resp, err := http.ReadResponse(w.r, nil)
+			if err == nil {
+				_, err = io.ReadAll(resp.Body)
+			}
+			if err == nil || strings.Contains(err.Error(), "timeout") {
+				t.Errorf("found %v, expected an end that is too early", err)
+			}
 		}
 	})
 	k.do("POST", "/functions/echo/call", `{"args":[1]}`).want(t, 200, js, `{"result":1}`)

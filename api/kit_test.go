@@ -29,7 +29,10 @@ type body func(ctx context.Context, args []any) (any, error)
 
 // testRuntime runs Go closures by name. A bundle holds nothing but a manifest
 // and a file <name>.wasm that says "ok".
-type testRuntime struct{ funcs map[string]body }
+type testRuntime struct {
+	funcs map[string]body
+	taken lanesTaken
+}
 
 func (*testRuntime) Name() string { return "wasm" }
 func (*testRuntime) Accepts(b host.Bundle) bool {
@@ -67,7 +70,7 @@ func (*testModule) Source(string, *host.Call, host.Props) (host.Source, error) {
 func (m *testModule) Function(name string) (host.Function, error) {
 	f := m.rt.funcs[name]
 	if f == nil {
-		return nil, host.ErrNotFound
+		return m.laned(name)
 	}
 	sig := host.Signature{Variadic: true}
 	if s, ok := m.b.Plugin.Manifest.Symbols[name]; ok {
@@ -211,6 +214,7 @@ func pack(t testing.TB, files map[string]string) []byte {
 // kit is a host behind a server on a loopback port.
 type kit struct {
 	t    testing.TB
+	rt   *testRuntime
 	host *host.Host
 	srv  *api.Server
 	addr string
@@ -232,8 +236,9 @@ func newKitIn(t testing.TB, home string, o api.Options) *kit {
 
 func newKitUnder(t testing.TB, home string, policy host.InstallPolicy, o api.Options) *kit {
 	t.Helper()
+	rt := &testRuntime{funcs: funcs()}
 	h, err := host.Open(context.Background(), host.Options{
-		Home: home, Runtimes: []host.Runtime{portableRuntime{}, &testRuntime{funcs()}, nativeRuntime{}}, Store: &hosttest.MemStore{},
+		Home: home, Runtimes: []host.Runtime{portableRuntime{}, rt, nativeRuntime{}}, Store: &hosttest.MemStore{},
 		Install: policy,
 	})
 	if err != nil {
@@ -251,7 +256,7 @@ func newKitUnder(t testing.TB, home string, policy host.InstallPolicy, o api.Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &kit{t: t, host: h, srv: srv, addr: ln.Addr().String(), home: home, client: &http.Client{Transport: &http.Transport{}}}
+	k := &kit{t: t, rt: rt, host: h, srv: srv, addr: ln.Addr().String(), home: home, client: &http.Client{Transport: &http.Transport{}}}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	k.end = sync.OnceFunc(func() {

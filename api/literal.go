@@ -212,5 +212,8 @@ func exactFloat(text []byte) (float64, bool) {
 	return f, true
 }
 
-// tens are the powers of ten that exactFloat divides by.
-var tens = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+// tens are the powers of ten that are divided by: all those that are exact, up to as
+// many as a number has digits.
+var tens = [...]float64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+}

@@ -32,7 +32,7 @@ func (nativeRuntime) Load(_ context.Context, b host.Bundle) (host.Module, error)
 	default:
 		return nil, host.Errorf(host.ErrInvalid, "cannot open %s: found %q", file, code)
 	}
-	m := &testModule{&testRuntime{map[string]body{}}, b}
+	m := &testModule{&testRuntime{funcs: map[string]body{}}, b}
 	for _, f := range b.Plugin.Manifest.Functions {
 		if f != "absent" {
 			m.rt.funcs[f] = func(_ context.Context, a []any) (any, error) { return a[0], nil }

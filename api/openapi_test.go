@@ -14,6 +14,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/vanth-io/vanth/api"
+	"github.com/vanth-io/vanth/host/frame"
 )
 
 func document(t *testing.T) *openapi3.T {
@@ -61,6 +62,7 @@ func TestAnswersFitDocument(t *testing.T) {
 	for _, ct := range []string{nd, "application/yaml"} {
 		openapi3filter.RegisterBodyDecoder(ct, openapi3filter.FileBodyDecoder)
 	}
+	openapi3filter.RegisterBodyDecoder(mp, decodeBinary)
 	k := newKit(t, api.Options{
 		CallTimeout: 30 * time.Millisecond, MaxBody: 4 << 10, StopDelay: time.Hour, Rules: newFakeRules(), Uploads: t.TempDir(),
 	})
@@ -112,6 +114,23 @@ func TestAnswersFitDocument(t *testing.T) {
 		{"POST", "/functions/add/batch", "x", js, "", 400},
 		{"POST", "/functions/none/batch", "x", js, "", 404},
 		{"POST", "/functions/add/batch", strings.Repeat(" ", 5000), js, "", 413},
+		{"POST", "/functions/echo/call", packed(t, items{"x"}), mp, "", 200},
+		{"POST", "/functions/echo/call", `{"args":[1]}`, js, mp, 200},
+		{"POST", "/functions/echo/call", packed(t, items{1.5}), mp, js, 200},
+		{"POST", "/functions/echo/call", "x", mp, "", 400},
+		{"POST", "/functions/none/call", "x", mp, "", 404},
+		{"POST", "/functions/echo/call", strings.Repeat(" ", 5000), mp, "", 413},
+		{"POST", "/functions/add/call", packed(t, items{}), mp, "", 422},
+		{"POST", "/functions/busy/call", packed(t, items{}), mp, "", 429},
+		{"POST", "/functions/fail/call", packed(t, items{}), mp, "", 500},
+		{"POST", "/functions/trap/call", packed(t, items{}), mp, "", 502},
+		{"POST", "/functions/broken/call", packed(t, items{}), mp, "", 503},
+		{"POST", "/functions/slow/call", packed(t, items{int64(9999)}), mp, "", 504},
+		{"POST", "/functions/add/batch", packed(t, items{items{int64(1), int64(2)}, items{}}), mp, "", 200},
+		{"POST", "/functions/add/batch", packed(t, items{items{int64(1), int64(2)}, items{}}), mp, js, 200},
+		{"POST", "/functions/add/batch", packed(t, items{items{int64(1), int64(2)}, items{}}), mp, nd, 200},
+		{"POST", "/functions/add/batch", "[[1,2],[3]]", js, mp, 200},
+		{"POST", "/functions/add/batch", "x", mp, "", 400},
 		{"GET", "/metrics", "", "", "", 200},
 		{"GET", "/openapi.yaml", "", "", "", 200},
 		{"POST", "/plugins/wasm?name=kit2", string(pack(t, map[string]string{"kit2.json": `{"version":"1","sources":["s"]}`, "kit2.wasm": "ok"})), zipT, "", 201},
@@ -224,6 +243,35 @@ func TestAnswersFitDocument(t *testing.T) {
 	}
 }
 
+// decodeBinary has MessagePack compared as JSON is.
+func decodeBinary(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	v, err := frame.Decode(b)
+	return plain(v), err
+}
+
+// plain is a value in the types of encoding/json.
+func plain(v any) any {
+	switch v := v.(type) {
+	case int64:
+		return float64(v)
+	case *frame.Error:
+		return map[string]any{"msg": v.Msg, "class": v.Class}
+	case []any:
+		for i := range v {
+			v[i] = plain(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = plain(v[k])
+		}
+	}
+	return v
+}
+
 func fits(t *testing.T, req *http.Request, resp *http.Response, route *routers.Route, params map[string]string) reply {
 	t.Helper()
 	got := read(t, resp)
@@ -244,6 +292,7 @@ func compare(t *testing.T, req *http.Request, got reply, route *routers.Route, p
 
 // The comparison can fail: each of these answers is wrong in one way.
 func TestComparisonCatches(t *testing.T) {
+	openapi3filter.RegisterBodyDecoder(mp, decodeBinary)
 	router, err := legacy.NewRouter(document(t))
 	if err != nil {
 		t.Fatal(err)
@@ -256,6 +305,9 @@ func TestComparisonCatches(t *testing.T) {
 		{"POST", "/functions/x/call", js, `{"error":"6001","message":"x"}`, 400},
 		{"POST", "/functions/x/call", "text/html", `{"result":1}`, 200},
 		{"POST", "/functions/x/call", js, `{"error":6007,"message":"no Retry-After"}`, 429},
+		{"POST", "/functions/x/call", mp, packed(t, map[string]any{"results": int64(1)}), 200},
+		{"POST", "/functions/x/call", mp, packed(t, map[string]any{"error": "6001", "message": "x"}), 400},
+		{"POST", "/functions/x/batch", mp, packed(t, map[string]any{}), 200},
 		{"GET", "/plugins/wasm", js, `[{"name":"x"}]`, 200},
 		{"GET", "/functions/x", js, `{}`, 200},
 		{"GET", "/plugins/wasm/x", js, `{"name":"x","version":"1","wasmFile":"","functions":[],"status":"running","grant":{"callMs":1}}`, 200},

@@ -39,6 +39,13 @@ type Options struct {
 	MaxPackage int64
 	// MaxConns bounds the connections of all listeners together. Default 4096.
 	MaxConns int
+	// MaxCalls bounds the calls and batches of all clients that were begun and are
+	// not answered; more get 429. Default 1024.
+	MaxCalls int
+	// MaxBuffered bounds the bodies of all clients together that wait for their
+	// answers, in bytes, but for the first 16 KiB of each; more get 429. Default
+	// 256 MiB, and at least MaxBody.
+	MaxBuffered int64
 
 	// HeaderTimeout bounds the time from a request's first byte to the end of
 	// its header, TLS handshake included. Default 10 s.
@@ -109,6 +116,9 @@ func (o *Options) fill() {
 	positive(&o.MaxBody, 16<<20)
 	positive(&o.MaxPackage, 64<<20)
 	positive(&o.MaxConns, 4096)
+	positive(&o.MaxCalls, 1024)
+	positive(&o.MaxBuffered, 256<<20)
+	o.MaxBuffered = max(o.MaxBuffered, o.MaxBody)
 	positive(&o.HeaderTimeout, 10*time.Second)
 	positive(&o.ReadTimeout, 5*time.Minute)
 	positive(&o.WriteTimeout, 5*time.Minute)

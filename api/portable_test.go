@@ -32,7 +32,7 @@ func (portableRuntime) Load(_ context.Context, b host.Bundle) (host.Module, erro
 	if _, err := f.Read(code); err != nil || string(code) != "ok" {
 		return nil, host.Errorf(host.ErrInvalid, "plugin executable %s stops with error exit status 1", f.Name())
 	}
-	m := &testModule{&testRuntime{map[string]body{}}, b}
+	m := &testModule{&testRuntime{funcs: map[string]body{}}, b}
 	for _, name := range b.Plugin.Manifest.Functions {
 		m.rt.funcs[name] = func(_ context.Context, a []any) (any, error) { return a[0], nil }
 	}

@@ -1,5 +1,6 @@
 //go:build race
 
-package api_test
+package api
 
-const raceEnabled = true
+// RaceEnabled tells tests that the race detector allocates.
+const RaceEnabled = true

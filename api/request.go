@@ -29,6 +29,21 @@ type request struct {
 	in   []byte // the body, where it is read whole
 	out  []byte
 	args []any
+	memory
+
+	binary bool  // it is answered with frames
+	called bool  // it counts as a call
+	held   int64 // of what bodies may take together
+}
+
+// memory is what the lanes of calls work in.
+type memory struct {
+	words  [maxWords]uint64
+	frame  []byte // arguments
+	result []byte
+	texter texter
+	job    job
+	rows   *rows // nil for none
 }
 
 func (r *request) begin(ctx *fasthttp.RequestCtx) {
@@ -39,7 +54,10 @@ func (r *request) begin(ctx *fasthttp.RequestCtx) {
 // reset forgets everything but the buffers, and those when they grew big.
 func (r *request) reset() {
 	clear(r.args[:cap(r.args)])
-	*r = request{in: r.in[:0], out: r.out[:0], args: r.args[:0]}
+	r.ctx, r.route, r.name, r.body, r.issuer = nil, nil, nil, body{}, ""
+	r.kept, r.returned, r.binary = false, false, false
+	r.in, r.out, r.args = r.in[:0], r.out[:0], r.args[:0]
+	r.job, r.rows = job{}, nil
 	if cap(r.in) > keepBytes {
 		r.in = nil
 	}
@@ -49,6 +67,13 @@ func (r *request) reset() {
 	if cap(r.args) > 256 {
 		r.args = nil
 	}
+	if cap(r.frame) > keepBytes {
+		r.frame = nil
+	}
+	if cap(r.result) > keepBytes {
+		r.result = nil
+	}
+	r.texter.forget()
 }
 
 // write answers; body is copied.
@@ -72,12 +97,12 @@ func (r *request) json() error {
 	return nil
 }
 
-// readBody reads the whole body into r.in.
-func (r *request) readBody(limit int64) error {
-	if err := r.body.limit(limit); err != nil {
+// readBody reads the whole body into r.in, as far as all bodies together have room.
+func (s *Server) readBody(r *request) error {
+	if err := r.body.limit(s.opts.MaxBody); err != nil {
 		return err
 	}
 	var err error
-	r.in, err = r.body.appendTo(r.in[:0])
+	r.in, err = r.body.appendTo(r.in[:0], func(n int) error { return s.load.hold(r, n) })
 	return err
 }

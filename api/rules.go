@@ -112,7 +112,7 @@ func (r *request) answerText(b []byte) error {
 
 // statement reads {"sql":"..."}.
 func (s *Server) statement(r *request) (string, error) {
-	if err := r.readBody(s.opts.MaxBody); err != nil {
+	if err := s.readBody(r); err != nil {
 		return "", err
 	}
 	// The type's name is in the sentences of encoding/json, and so in eKuiper's.
@@ -202,7 +202,7 @@ func dropStream(s *Server, r *request) error {
 func listRules(s *Server, r *request) error { return r.answer(s.opts.Rules.ListJSON()) }
 
 func createRule(s *Server, r *request) error {
-	if err := r.readBody(s.opts.MaxBody); err != nil {
+	if err := s.readBody(r); err != nil {
 		return err
 	}
 	id, err := s.opts.Rules.Create(r.in)
@@ -229,7 +229,7 @@ func updateRule(s *Server, r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.readBody(s.opts.MaxBody); err != nil {
+	if err := s.readBody(r); err != nil {
 		return err
 	}
 	if err := s.opts.Rules.Update(id, r.in); err != nil {
@@ -323,7 +323,7 @@ func explainRule(s *Server, r *request) error {
 
 // validateRule answers 422 with the plain reason, as eKuiper does.
 func validateRule(s *Server, r *request) error {
-	if err := r.readBody(s.opts.MaxBody); err != nil {
+	if err := s.readBody(r); err != nil {
 		return err
 	}
 	streams, err := s.opts.Rules.Validate(r.in)

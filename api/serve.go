@@ -105,9 +105,18 @@ func (s *Server) finish(r *request) {
 	}
 	s.audit(r)
 	if !r.kept {
-		r.reset()
-		s.requests.Put(r)
+		s.free(r)
 	}
+}
+
+// free gives a request back.
+func (s *Server) free(r *request) {
+	if r.rows != nil {
+		r.rows.unpin()
+	}
+	s.load.leave(r)
+	r.reset()
+	s.requests.Put(r)
 }
 
 // abandon ends the connection of a handler whose goroutine ends under it, since
@@ -117,6 +126,7 @@ func (s *Server) finish(r *request) {
 // fasthttp's buffer, and this one would be taken for theirs.
 func (s *Server) abandon(r *request) {
 	s.opts.Log.Error("handler ended its goroutine", "path", string(r.ctx.Path()))
+	s.load.leave(r)
 	r.ctx.Response.SetStatusCode(fasthttp.StatusInternalServerError)
 	s.audit(r)
 	conn := r.ctx.Conn()

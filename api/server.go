@@ -36,6 +36,7 @@ type Server struct {
 
 	sites     *sites
 	handles   handles
+	load      load
 	deletions deletions
 	requests  sync.Pool // *request
 
@@ -53,6 +54,7 @@ func New(h Host, o Options) (*Server, error) {
 	o.fill()
 	s := &Server{opts: o, host: h, start: time.Now(), gate: newGate(o.MaxConns)}
 	s.cpu, _ = cpuTime()
+	s.load.maxCalls, s.load.maxBytes = int64(o.MaxCalls), o.MaxBuffered
 	s.requests.New = func() any { return new(request) }
 	var err error
 	if o.Uploads != "" {

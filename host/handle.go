@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 )
 
@@ -12,14 +13,15 @@ import (
 // calls fail with ErrUnavailable or ErrNotFound; when one does again they go
 // on.
 //
-// A call costs two atomic loads and a count on top of the runtime's own price:
-// no lock, no map, no allocation. It holds no reference: a module knows its
-// calls in flight, and refuses those that come late with ErrClosed. Such a call
-// did not begin, and is given to the successor.
+// A call uses what the plugin keeps for the processor that it runs on: no lock, no map,
+// no allocation, and no word that two processors write. A handle holds no reference: a
+// module knows its calls in flight, and refuses those that come late
+// with ErrClosed. Such a call did not begin, and is given to the successor.
 type Handle struct {
 	reg  *registry
 	name string
 	cur  atomic.Pointer[binding]
+	runs sync.Pool // of *run, the buffers of batches
 }
 
 // Name returns the name that was resolved.
@@ -84,12 +86,12 @@ func (f *Handle) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, t := b.usage.begin()
-	v, err := b.fn.Exec(ctx, c, args)
-	if b.missed(err) {
+	k := b.owner.take()
+	v, err := k.of(b).exec(ctx, c, args)
+	b.owner.keeps.Put(k)
+	if err != nil && b.missed(err) {
 		return f.Exec(ctx, c, args)
 	}
-	b.usage.end(n, t, err)
 	return v, err
 }
 
@@ -99,14 +101,12 @@ func (f *Handle) ExecScalar(ctx context.Context, c *Call, words []uint64) error 
 	if err != nil {
 		return err
 	}
-	if b.scalar == nil {
-		return b.noLane("scalar")
-	}
-	n, t := b.usage.begin()
-	if err = b.scalar.ExecScalar(ctx, c, words); b.missed(err) {
+	k := b.owner.take()
+	err = k.of(b).execScalar(ctx, c, words)
+	b.owner.keeps.Put(k)
+	if err != nil && b.missed(err) {
 		return f.ExecScalar(ctx, c, words)
 	}
-	b.usage.end(n, t, err)
 	return err
 }
 
@@ -116,33 +116,12 @@ func (f *Handle) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]by
 	if err != nil {
 		return dst, err
 	}
-	if b.bytes == nil {
-		return dst, b.noLane("bytes")
-	}
-	n, t := b.usage.begin()
-	dst, err = b.bytes.ExecBytes(ctx, c, dst, args)
-	if b.missed(err) {
+	k := b.owner.take()
+	dst, err = k.of(b).execBytes(ctx, c, dst, args)
+	b.owner.keeps.Put(k)
+	if err != nil && b.missed(err) {
 		return f.ExecBytes(ctx, c, dst, args)
 	}
-	b.usage.end(n, t, err)
-	return dst, err
-}
-
-// ExecBatch is the [Batch] lane; ErrUnsupported where the function has none.
-func (f *Handle) ExecBatch(ctx context.Context, c *Call, dst, rows []byte) ([]byte, error) {
-	b, err := f.bind()
-	if err != nil {
-		return dst, err
-	}
-	if b.batch == nil {
-		return dst, b.noLane("batch")
-	}
-	n, t := b.usage.begin()
-	dst, err = b.batch.ExecBatch(ctx, c, dst, rows)
-	if b.missed(err) {
-		return f.ExecBatch(ctx, c, dst, rows)
-	}
-	b.usage.end(n, t, err)
 	return dst, err
 }
 
@@ -153,16 +132,12 @@ func (f *Handle) ExecMetered(ctx context.Context, c *Call, args []any) (v any, f
 	if err != nil {
 		return nil, 0, err
 	}
-	n, t := b.usage.begin()
-	if b.metered != nil {
-		v, fuel, err = b.metered.ExecMetered(ctx, c, args)
-	} else {
-		v, err = b.fn.Exec(ctx, c, args)
-	}
-	if b.missed(err) {
+	k := b.owner.take()
+	v, fuel, err = k.of(b).execMetered(ctx, c, args)
+	b.owner.keeps.Put(k)
+	if err != nil && b.missed(err) {
 		return f.ExecMetered(ctx, c, args)
 	}
-	b.usage.end(n, t, err)
 	return v, fuel, err
 }
 
@@ -170,11 +145,13 @@ func (f *Handle) ExecMetered(ctx context.Context, c *Call, args []any) (v any, f
 type binding struct {
 	name      string
 	owner     *entry
+	index     int // among the owner's
 	signature *Signature
 	fn        Function // nil when the owner cannot run
 	scalar    Scalar   // fn, if it has the lane
 	bytes     Bytes    // fn, if it has the lane
 	batch     Batch    // fn, if it has the lane
+	columns   Columns  // fn, if it has the lane and its signature columns
 	metered   Metered  // fn, if it has the lane
 	usage     *usage   // shared by all generations of the plugin
 }

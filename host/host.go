@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -183,7 +181,7 @@ func (h *Host) List(c Class) []Plugin {
 			list = append(list, e.plugin)
 		}
 	}
-	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.ID.Name, b.ID.Name) })
+	sortBy(list, func(p *Plugin) string { return p.ID.Name })
 	return list
 }
 
@@ -225,7 +223,7 @@ func (h *Host) Functions() []FunctionDesc {
 	for _, b := range snap.functions {
 		list = append(list, b.describe())
 	}
-	slices.SortFunc(list, func(a, b FunctionDesc) int { return strings.Compare(a.Name, b.Name) })
+	sortBy(list, func(f *FunctionDesc) string { return f.Name })
 	return list
 }
 

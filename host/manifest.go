@@ -49,8 +49,21 @@ type Manifest struct {
 	Requires []string             `json:"requires,omitempty"`
 	HTTP     []string             `json:"http,omitempty"`
 	Limits   Limits               `json:"limits,omitzero"`
-	Config   json.RawMessage      `json:"config,omitempty"`
+	// Reset is what becomes of an instance after a call of a function; "" is ResetReuse.
+	Reset  Reset           `json:"reset,omitempty"`
+	Config json.RawMessage `json:"config,omitempty"`
 }
+
+// Reset is what becomes of an instance of a sandboxed plugin after a call of a function. Sources
+// and sinks keep theirs while they are open.
+type Reset string
+
+// The values of Reset.
+const (
+	ResetReuse    Reset = "reuse"    // the next call finds what this one left
+	ResetSnapshot Reset = "snapshot" // the next call finds what the first instance had when it had started
+	ResetFresh    Reset = "fresh"    // the next call has an instance that is started for it
+)
 
 // Limits are what a plugin asks for itself. Zero is "no wish"; the operator's
 // values are ceilings.
@@ -118,6 +131,11 @@ func ParseManifest(id ID, b []byte) (Manifest, error) {
 	}
 	if m.ABI < 0 || len(m.Version) > maxName || strings.ContainsFunc(m.Version, unicode.IsControl) {
 		return m, invalid("manifest %s.json: abi %d, version %.200q: expected a number from 0 up, and at most %d printable characters", name, m.ABI, m.Version, maxName)
+	}
+	switch m.Reset {
+	case "", ResetReuse, ResetSnapshot, ResetFresh:
+	default:
+		return m, invalid("manifest %s.json: reset: found %.64q, expected %q, %q or %q, or nothing", name, m.Reset, ResetReuse, ResetSnapshot, ResetFresh)
 	}
 	if m.Language == LanguageNative {
 		return m, invalid("manifest %s.json: language %q is that of .so files, which have no manifest", name, m.Language)

@@ -119,9 +119,22 @@ type Bytes interface {
 type Batch interface {
 	// ExecBatch runs the function on rows, an encoded list of argument lists
 	// (package frame), and appends the encoded list of results to dst: one item a
-	// row, an error value where the row failed. On an error dst is returned as it
-	// was.
+	// row, an error value where the row failed. On an error, which is that of all
+	// rows, dst is returned as it was. It does not judge the arguments' types, and
+	// whoever calls it judges the results: [Handle.ExecBatch] does both.
 	ExecBatch(ctx context.Context, c *Call, dst, rows []byte) ([]byte, error)
+}
+
+// Columns is the lane of a [Signature.Columnar] Function that takes many rows as
+// columns of numbers. The caller owns both buffers, whose lengths
+// [Signature.ColumnSizes] tells and whose layout columns.go describes.
+type Columns interface {
+	// ExecColumns runs the function on so many rows of in and leaves their results
+	// in out, whose content means nothing before. It reads in only, and takes the
+	// bytes of a bool for true unless they are 0. Each row, or each crossing of many
+	// rows, has the limits of a call. An error after the first row is a *[RowsError];
+	// what out says of rows that are not done means nothing.
+	ExecColumns(ctx context.Context, c *Call, rows int, in, out []byte) error
 }
 
 // Metered is the lane of a Function that tells what a call used.
@@ -132,12 +145,20 @@ type Metered interface {
 	ExecMetered(ctx context.Context, c *Call, args []any) (v any, fuel uint64, err error)
 }
 
-// Pinner is a [Function] that is cheaper for a goroutine which calls it many times.
+// Pinner is a [Module] that is cheaper for goroutines which call it many times.
 type Pinner interface {
-	// Pin returns the same function, with the same lanes, for one goroutine at a
-	// time: it keeps what a call needs, which the module takes back when others
-	// need it or it closes. unpin is its end; between the calls of that goroutine.
-	Pin() (f Function, unpin func())
+	// Pin returns what it keeps for one goroutine at a time.
+	Pin() Pinned
+}
+
+// Pinned is what a module keeps for a goroutine between its calls. The module takes it
+// back when others need it or it closes: a pin takes nothing from anybody.
+type Pinned interface {
+	// Function returns a function of the module as that goroutine has it, with at
+	// least the lanes of single calls that f has.
+	Function(f Function) Function
+	// Unpin is the end, between calls.
+	Unpin()
 }
 
 // Message is one row or one payload on its way from a source to a sink.

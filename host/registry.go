@@ -19,6 +19,7 @@ type entry struct {
 	gone     atomic.Bool // withdrawn: calls go to its successor, if there is one
 	// spent is the fuel of the modules before this one; set before publication.
 	spent uint64
+	keeps sync.Pool // of *kept; what the collector takes ends by itself
 }
 
 // fuel is what the plugin's calls used; false when nothing counts them.
@@ -285,10 +286,13 @@ func newEntry(p Plugin, rec Record, m Module, st *State) (*entry, error) {
 			missing = append(missing, err)
 			continue
 		}
-		b := &binding{name: s.Name, owner: e, fn: fn, signature: fn.Signature()}
+		b := &binding{name: s.Name, owner: e, index: len(e.bindings), fn: fn, signature: fn.Signature()}
 		b.scalar, _ = fn.(Scalar)
 		b.bytes, _ = fn.(Bytes)
 		b.batch, _ = fn.(Batch)
+		if b.signature.Columnar() == nil {
+			b.columns, _ = fn.(Columns)
+		}
 		b.metered, _ = fn.(Metered)
 		e.bindings = append(e.bindings, b)
 	}

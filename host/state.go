@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 )
 
@@ -195,9 +194,7 @@ func (s *State) Save() error {
 	s.dirty, s.behind = map[StateKey]struct{}{}, 0
 	s.mu.Unlock()
 
-	slices.SortFunc(changes, func(a, b StateChange) int {
-		return bytes.Compare([]byte(a.Scope+"\x00"+a.Key), []byte(b.Scope+"\x00"+b.Key))
-	})
+	sortBy(changes, func(c *StateChange) string { return c.Scope + "\x00" + c.Key })
 	err := s.store.SaveState(s.id, changes)
 	if err != nil { // keep what is unsaved for the next checkpoint
 		s.mu.Lock()

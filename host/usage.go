@@ -2,6 +2,7 @@ package host
 
 import (
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,23 +11,27 @@ import (
 
 // sampling is how many calls share one reading of the clock: two readings cost
 // more than a short call does.
-const sampling = 64
+const sampling = 256
 
 // Usage tells how a function was used since the host started.
 type Usage struct {
-	Calls  uint64 // that ended; up to 63 of each open Pin are missing
+	Calls  uint64 // that ended
 	Errors uint64
-	// Latency of the calls, from every 64th, or every 1,024th of a [Pin]: the upper bounds of the octaves
+	// Latency of the calls, from about every 256th: the upper bounds of the octaves
 	// that the quantiles fall into. Zero before the first sample.
 	P50, P99 time.Duration
 }
 
-// usage counts without locks. Every call writes its counter, so there are several,
-// see stripe.
+// usage counts without locks: single calls where they are made, see [use], and
+// batches in one of several counters, see stripe.
 type usage struct {
 	calls  []counter
 	errors atomic.Uint64
 	octave [64]atomic.Uint32 // samples by bits.Len64 of nanoseconds
+
+	mu   sync.Mutex // guards what follows
+	uses map[*use]struct{}
+	past uint64 // calls of uses that ended
 }
 
 type counter struct {
@@ -34,7 +39,9 @@ type counter struct {
 	_ [stripe.Line - 8]byte
 }
 
-func newUsage() *usage { return &usage{calls: make([]counter, stripe.Count())} }
+func newUsage() *usage {
+	return &usage{calls: make([]counter, stripe.Count()), uses: map[*use]struct{}{}}
+}
 
 // begin returns the counter of a call, and the clock if it is sampled.
 func (u *usage) begin() (c *counter, t time.Time) {
@@ -53,8 +60,19 @@ func (u *usage) end(c *counter, t time.Time, err error) {
 	}
 }
 
-// add counts calls that ended.
-func (u *usage) add(n uint64) { u.calls[stripe.Index(len(u.calls))].Add(n) }
+// join has the calls of x counted, which are none yet, until it leaves.
+func (u *usage) join(x *use) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.uses[x] = struct{}{}
+}
+
+func (u *usage) leave(x *use) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.uses, x)
+	u.past += x.calls.Load()
+}
 
 // note is apart so that end is inlined.
 func (u *usage) note(t time.Time, err error) {
@@ -71,6 +89,12 @@ func (u *usage) read() Usage {
 	for i := range u.calls {
 		r.Calls += u.calls[i].Load()
 	}
+	u.mu.Lock()
+	r.Calls += u.past
+	for x := range u.uses {
+		r.Calls += x.calls.Load()
+	}
+	u.mu.Unlock()
 	var total uint64
 	var counts [64]uint64
 	for i := range u.octave {

@@ -2,7 +2,6 @@ package native
 
 import (
 	"bytes"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"reflect"
@@ -61,7 +60,7 @@ func encodeState(v any) (_ []byte, err error) {
 		}
 	}()
 	b := bytes.NewBuffer([]byte{otherForm, gobTag})
-	if err := gob.NewEncoder(b).Encode(envelope{v}); err != nil {
+	if err := gobEncode(b, envelope{v}); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
@@ -87,7 +86,7 @@ func decodeState(b []byte) (v any, err error) {
 		}
 	}()
 	var e envelope
-	if err := gob.NewDecoder(bytes.NewReader(b[2:])).Decode(&e); err != nil {
+	if err := gobDecode(bytes.NewReader(b[2:]), &e); err != nil {
 		return nil, err
 	}
 	return e.V, nil

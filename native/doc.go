@@ -27,7 +27,7 @@
 //
 // host, host/frame, the standard plugin package and eKuiper's contract; no other
 // package imports the last two. Without cgo there is no plugin package: then
-// every Load is refused with what to do.
+// every Load is refused with what to do, and what would run plugins is not linked.
 //
 // # How it lives and dies
 //

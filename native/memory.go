@@ -1,7 +1,6 @@
 package native
 
 import (
-	"encoding/gob"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -59,7 +58,7 @@ func teachGob() {
 	} {
 		func() {
 			defer func() { _ = recover() }()
-			gob.Register(v)
+			gobName(v)
 		}()
 	}
 }

@@ -4,6 +4,9 @@ package native
 
 import "plugin"
 
+// opens tells whether this build opens plugins.
+const opens = true
+
 // canOpen says why this build opens no plugins; nil when it does.
 func canOpen() error { return nil }
 

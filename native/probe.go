@@ -37,7 +37,16 @@ const answerBytes = 1 << 20
 // for, opens the file and says what came of it. It ends when its standard input
 // does, that is, with its parent. It returns the exit code.
 func Probe(path string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if !opens {
+		return refused(stderr)
+	}
 	return try(path, stdin, stdout, stderr, openPlugin)
+}
+
+// refused is the end of a child of a build that opens no plugins.
+func refused(stderr io.Writer) int {
+	fmt.Fprintln(stderr, canOpen())
+	return 1
 }
 
 func try(path string, stdin io.Reader, stdout, stderr io.Writer, open opener) int {

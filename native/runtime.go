@@ -95,6 +95,9 @@ func (r *Runtime) Load(ctx context.Context, b host.Bundle) (host.Module, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if !opens {
+		return nil, canOpen()
+	}
 	file, err := r.place(b)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,9 @@ type opener func(path string) (finder, error)
 // when conn ends or when its standard input does, that is, with its parent. It
 // returns the exit code.
 func Worker(path string, conn *os.File, stdin io.Reader, stderr io.Writer) int {
+	if !opens {
+		return refused(stderr)
+	}
 	return work(path, conn, stdin, stderr, openPlugin)
 }
 

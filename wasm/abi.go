@@ -67,8 +67,10 @@ type function struct {
 	name      string
 	export    string
 	kind      kind
-	index     int    // in instance.entries
-	dispatch  uint32 // number in vanth_call, for kindDispatch
+	index     int       // in instance.entries
+	rows      *function // its export that takes batches, nil for none
+	columns   *function // its export that takes columns, nil for none
+	dispatch  uint32    // number in vanth_call, for kindDispatch
 	signature host.Signature
 	results   []host.Type // of a direct function
 }
@@ -98,7 +100,7 @@ func (p problems) err(file string) error {
 func (m *module) checkABI() error {
 	exports := m.engine.code.ExportedFunctions()
 	manifest := &m.bundle.Plugin.Manifest
-	m.named = map[string]*function{}
+	m.named, m.entries = map[string]*function{}, len(manifest.Functions)
 	var bad problems
 	expect := func(name string, want funcType) bool {
 		d, ok := exports[name]
@@ -142,6 +144,9 @@ func (m *module) checkABI() error {
 			bad.add("function %s of the manifest: no export %s%s, %s%s or %s", name, prefixDirect, name, prefixPacked, name, exportDispatch)
 		}
 		m.packed = m.packed || f.kind != kindDirect
+		if marked {
+			m.bindMany(&bad, f, expect)
+		}
 		m.functions = append(m.functions, f)
 		m.named[name] = f
 	}

@@ -6,12 +6,19 @@
 // module (internal/gate), the meter rewrite it so that it pays for what it does
 // (internal/meter), and a child process compile it (jail.go) into a cache on disk;
 // compares what it exports and imports with the manifest and with what the operator
-// grants - every mismatch is named in one error - and starts its first instances.
+// grants - every mismatch is named in one error - and starts its first instance. What
+// that has when it has started is kept, and other instances begin with it (snapshot.go):
+// they cost no start, and share its pages until they write to them.
 // A call takes an
 // instance from the plugin's bounded pool, writes its arguments straight into
 // the guest's memory, runs, reads the result and gives the instance back. Any
 // trap, exit, bad pointer or timeout throws the instance away: a module may
-// have been left half way through anything.
+// have been left half way through anything. A manifest may ask for more: "reset" is
+// "reuse", or "snapshot" to have each call find what the first instance started with, or
+// "fresh" to have an instance started for it.
+//
+// Many rows cross at once where the guest exports a function for that (batch.go,
+// columns.go); else numbers go one after another through one instance.
 //
 // A guest that runs for longer than some tens of microseconds asks for fuel
 // (fuel.go): that is when deadlines and cancellation are looked at, and others run.

@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -37,17 +38,7 @@ var (
 	_ host.Function = (*direct)(nil)
 	_ host.Scalar   = (*direct)(nil)
 	_ host.Metered  = (*direct)(nil)
-	_ host.Pinner   = (*direct)(nil)
 )
-
-// Pin implements host.Pinner.
-func (f *direct) Pin() (host.Function, func()) {
-	d := f.pinned()
-	if d.module.grant.fuel > 0 {
-		return &direct{d}, d.pin.end
-	}
-	return &pinnedDirect{direct{d}}, d.pin.end
-}
 
 // ExecScalar implements host.Scalar.
 func (f *direct) ExecScalar(ctx context.Context, c *host.Call, words []uint64) error {
@@ -133,17 +124,7 @@ var (
 	_ host.Function = (*packed)(nil)
 	_ host.Bytes    = (*packed)(nil)
 	_ host.Metered  = (*packed)(nil)
-	_ host.Pinner   = (*packed)(nil)
 )
-
-// Pin implements host.Pinner.
-func (f *packed) Pin() (host.Function, func()) {
-	d := f.pinned()
-	if d.module.grant.fuel > 0 {
-		return &packed{d}, d.pin.end
-	}
-	return &pinnedPacked{packed{d}}, d.pin.end
-}
 
 // ExecBytes implements host.Bytes.
 func (f *packed) ExecBytes(ctx context.Context, c *host.Call, dst, args []byte) ([]byte, error) {
@@ -178,6 +159,9 @@ func (f *packed) appendResult(in *instance, dst []byte, r uint64) ([]byte, error
 		return dst, err
 	}
 	b, fault, err := in.resultBytes(ptr, n)
+	if err == nil && !plainBytes(b) {
+		err, fault = frame.Valid(b), host.FaultResult
+	}
 	if err != nil {
 		err = f.module.badResult(f.name, in, fault, err)
 		f.leave(in, err)
@@ -186,6 +170,20 @@ func (f *packed) appendResult(in *instance, dst []byte, r uint64) ([]byte, error
 	dst = append(dst, b...)
 	f.leave(in, nil)
 	return dst, nil
+}
+
+// plainBytes reports whether b is the frame of bytes and nothing more, as most are that are
+// long; others are for frame.Valid.
+func plainBytes(b []byte) bool {
+	switch {
+	case len(b) >= 2 && b[0] == 0xc4:
+		return len(b) == 2+int(b[1])
+	case len(b) >= 3 && b[0] == 0xc5:
+		return len(b) == 3+int(binary.BigEndian.Uint16(b[1:]))
+	case len(b) >= 5 && b[0] == 0xc6:
+		return uint64(len(b)) == 5+uint64(binary.BigEndian.Uint32(b[1:]))
+	}
+	return false
 }
 
 // Exec implements host.Function.
@@ -270,7 +268,7 @@ func (f *packed) write(ctx context.Context, in *instance, args []any) (int, erro
 		if !f.signature.Variadic && !f.signature.Aggregate {
 			t = f.signature.Args[i]
 		}
-		if b, err = appendArg(b, t, v); err != nil {
+		if b, err = in.appendArg(b, t, v); err != nil {
 			return 0, host.Errorf(host.ErrInvalid, "argument %d of %s: %v", i+1, &f.signature, err)
 		}
 	}
@@ -285,7 +283,7 @@ func (f *packed) write(ctx context.Context, in *instance, args []any) (int, erro
 }
 
 // appendArg encodes one argument that passed the signature's check.
-func appendArg(dst []byte, t host.Type, v any) ([]byte, error) {
+func (in *instance) appendArg(dst []byte, t host.Type, v any) ([]byte, error) {
 	if v == nil {
 		return frame.AppendNil(dst), nil
 	}
@@ -297,7 +295,7 @@ func appendArg(dst []byte, t host.Type, v any) ([]byte, error) {
 		w, err := host.TypeI64.Word(v)
 		return frame.AppendInt(dst, int64(w)), err
 	}
-	return frame.Append(dst, v)
+	return in.encoder.Append(dst, v)
 }
 
 // minBuffer is the least the host asks the guest's buffer to hold, so that

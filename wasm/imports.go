@@ -92,6 +92,7 @@ func (m *module) defineImports(ctx context.Context) error {
 		if wasi, err = m.compileWASI(ctx); err != nil {
 			return err
 		}
+		m.wasi = true
 		for name, d := range wasi.ExportedFunctions() {
 			known[importWASI+"."+name] = typeOf(d)
 		}
@@ -140,13 +141,16 @@ func (m *module) defineImports(ctx context.Context) error {
 	}
 	b := m.engine.NewHostModuleBuilder(importHost)
 	for _, f := range table {
-		run := f.run
+		run, foreign := f.run, f.needs != "" && f.needs != capClock
 		call := func(ctx context.Context, mod api.Module, stack []uint64) {
 			in := instanceOf(ctx)
 			if in.memory == nil { // while it starts
 				in.memory = mod.Memory()
 			}
 			in.charge(callToll)
+			if foreign {
+				in.outside(f.needs)
+			}
 			run(in, stack)
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(call), f.typ.params, f.typ.results).Export(f.name)

@@ -43,6 +43,7 @@ type instance struct {
 	handed   int64 // bytes, to the host
 	stack    [maxWords]uint64
 	decoder  frame.Decoder
+	encoder  frame.Encoder
 	scratch  []byte // of imports
 	reply    []byte // of import http, until the guest has taken it
 
@@ -50,6 +51,10 @@ type instance struct {
 	argPtr, argCap uint32
 
 	entries []api.Function // by function.index, looked up when first called
+
+	world   world
+	foreign string              // what it used of the outside while it started; "" for nothing
+	globals []api.MutableGlobal // by snapshot.globals, if they are to be restored
 
 	spending
 	entered int   // entries that were looked up
@@ -59,12 +64,15 @@ type instance struct {
 
 // instantiate starts an instance.
 func (m *module) instantiate(ctx context.Context) (_ *instance, err error) {
-	in := &instance{module: m, spending: spending{slice: leastFuel}, decoder: frame.Decoder{Most: maxDecoded}}
+	in := &instance{module: m, spending: spending{slice: leastFuel}, decoder: frame.Decoder{Most: maxDecoded}, world: newWorld()}
 	in.ctx, in.kill = newGuestContext(in)
 	in.decoder.Stop = in.late
-	limit := m.startLimit()
-	start, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	start, limit := ctx, m.startLimit()
+	if m.snapshot == nil { // else no code of the guest's runs
+		var cancel context.CancelFunc
+		start, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
 	in.caller = start
 	if in.lease, err = m.memories.Lease(); err != nil {
 		return nil, err
@@ -74,8 +82,13 @@ func (m *module) instantiate(ctx context.Context) (_ *instance, err error) {
 			in.lease.Release()
 		}
 	}()
-	mod, err := m.engine.InstantiateModule(&guestContext{experimental.WithMemoryAllocator(start, in.lease), in}, m.engine.code,
-		m.config.WithStdout(printer{in}).WithStderr(printer{in}).WithRandSource(in.randomness()))
+	starting := &guestContext{experimental.WithMemoryAllocator(start, in.lease), in}
+	mod, err := m.engine.InstantiateModule(starting, m.engine.code, in.config())
+	if err == nil {
+		if err = in.initialize(starting, mod); err != nil {
+			_ = mod.Close(starting)
+		}
+	}
 	m.rt.seats.leave(in)
 	switch {
 	case ctx.Err() != nil && err != nil:
@@ -92,7 +105,7 @@ func (m *module) instantiate(ctx context.Context) (_ *instance, err error) {
 	}
 	in.mod, in.caller = mod, nil
 	in.memory = mod.Memory()
-	in.entries = make([]api.Function, len(m.functions))
+	in.entries = make([]api.Function, m.entries)
 	if m.packed {
 		in.buffer = mod.ExportedFunction(exportBuffer)
 	}
@@ -111,7 +124,7 @@ func (in *instance) randomness() io.Reader {
 	if in.module.grant.has(capRandom) {
 		return tolled{in, rand.Reader}
 	}
-	return tolled{in, &fixedRandom{*mathrand.NewPCG(1, 2)}}
+	return tolled{in, &in.world.random}
 }
 
 type fixedRandom struct{ pcg mathrand.PCG }
@@ -137,6 +150,9 @@ func (t tolled) Read(b []byte) (int, error) {
 	const most = 16 << 10
 	b = b[:min(len(b), most)]
 	t.in.charge(int64(len(b)) + 10)
+	if t.in.module.grant.has(capRandom) {
+		t.in.outside(capRandom)
+	}
 	return t.Reader.Read(b)
 }
 
@@ -202,8 +218,8 @@ func (f *function) leave(in *instance, err error) {
 	f.module.pool.put(in)
 }
 
-// sound judges the instance after a call: after an error that is not of the guest's
-// own making it is not used again.
+// sound judges the instance after a call, and makes it ready for the next: after an
+// error that is not of the guest's own making it is not used again.
 func (f *function) sound(in *instance, err error) bool {
 	m := f.module
 	if err != nil {
@@ -219,7 +235,7 @@ func (f *function) sound(in *instance, err error) bool {
 		m.log.Debug("printed", "function", f.name, "text", in.out.String())
 	}
 	m.breaker.sound()
-	return true
+	return in.restore()
 }
 
 // run calls an exported function as invoke does, until ctx ends.
@@ -329,7 +345,7 @@ func (in *instance) stateScope() string {
 
 // maxDecoded bounds what lists and maps of one frame from a guest may allocate, in
 // bytes: a byte of an empty list is worth forty.
-const maxDecoded = 16 << 20
+const maxDecoded = 8 << 20
 
 // maxOutput bounds what is kept of what a guest prints in one call, in bytes:
 // the end of it.

@@ -27,11 +27,16 @@ type module struct {
 	engine  *engine
 	metered bool
 	config  wazero.ModuleConfig
+	wasi    bool          // it imports from WASI
 	took    time.Duration // to start the first instance
+
+	parts    parts
+	snapshot *snapshot // that instances start from; nil for none
 
 	functions []*function // in the manifest's order
 	named     map[string]*function
 	symbols   map[host.Symbol]*nodeSymbol // sources and sinks
+	entries   int                         // how many exports functions have
 	packed    bool                        // some symbol needs the guest's buffer
 	pool      *pool
 	memories  *reserve.Pool
@@ -61,7 +66,8 @@ func (m *module) link(ctx context.Context) error {
 	o := &m.rt.opts
 	m.talk = newThrottle(bucket{rate: logRate, most: logBurst}, o.LogKiBs)
 	m.keep = newThrottle(bucket{}, o.StateKiBs)
-	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize")
+	// What is to run is run by initialize. The engine's own random bytes take longer to make than an instance.
+	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(&fixedRandom{})
 	if m.grant.has(capClock) {
 		m.config = m.config.WithSysWalltime().WithSysNanotime()
 	}
@@ -76,6 +82,10 @@ func (m *module) start(ctx context.Context) error {
 		return err
 	}
 	m.took = time.Since(began)
+	if err := m.settle(first); err != nil {
+		m.pool.discard(first)
+		return err
+	}
 	list := []*instance{first}
 	defer func() {
 		for _, in := range list {
@@ -88,12 +98,14 @@ func (m *module) start(ctx context.Context) error {
 	if err := m.bindNodes(first); err != nil {
 		return err
 	}
-	if len(m.functions) == 0 { // sources and sinks start their own
+	if len(m.functions) == 0 || m.snapshot != nil || m.grant.reset == host.ResetFresh {
 		m.pool.discard(first)
 		list = nil
+	}
+	if len(m.functions) == 0 { // sources and sinks start their own
 		return nil
 	}
-	for range min(m.rt.opts.PoolMin, m.grant.pool) - 1 {
+	for range min(m.rt.opts.PoolMin, m.grant.pool) - len(list) {
 		in, err := m.pool.grow(ctx)
 		if err != nil {
 			return err
@@ -119,13 +131,10 @@ func (m *module) Symbols() []host.Symbol { return m.bundle.Plugin.Manifest.List(
 // Function implements host.Module.
 func (m *module) Function(name string) (host.Function, error) {
 	f := m.named[name]
-	switch {
-	case f == nil:
+	if f == nil {
 		return nil, m.notFound(host.KindFunction, name)
-	case f.kind == kindDirect:
-		return &direct{door{function: f}}, nil
 	}
-	return &packed{door{function: f}}, nil
+	return f.lanes(), nil
 }
 
 // Source implements host.Module.

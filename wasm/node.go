@@ -378,7 +378,7 @@ func (in *instance) write(ctx context.Context, v any) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	b, err := frame.Append(to[:0:len(to)], v)
+	b, err := in.encoder.Append(to[:0:len(to)], v)
 	if err != nil {
 		return 0, host.Errorf(host.ErrInvalid, "message: %v", err)
 	}

@@ -43,7 +43,8 @@ type Options struct {
 	StateKiBs int
 	// PoolMin instances of a plugin are started at once and kept. Default 1.
 	PoolMin int
-	// PoolMax instances of a plugin run at once. Default 2 x GOMAXPROCS.
+	// PoolMax instances of a plugin run at once. Default 16, or 2 x GOMAXPROCS if that
+	// is more: a caller that the scheduler stops in a call keeps one until it goes on.
 	PoolMax int
 	// PoolIdle is how long an unused instance above PoolMin is kept. Default
 	// 60 s.
@@ -90,7 +91,7 @@ func (o *Options) fill() error {
 	if err := o.fillBounds(); err != nil {
 		return err
 	}
-	o.PoolMax = positive(o.PoolMax, 2*runtime.GOMAXPROCS(0))
+	o.PoolMax = positive(o.PoolMax, max(16, 2*runtime.GOMAXPROCS(0)))
 	o.PoolMin = min(positive(o.PoolMin, 1), o.PoolMax)
 	if o.Grants == nil {
 		o.Grants = []string{capState, capClock, capRandom}
@@ -169,6 +170,7 @@ type grant struct {
 	pool    int   // instances
 	output  int   // bytes a call
 	trusted bool
+	reset   host.Reset
 	caps    []string
 	http    []pattern // what the manifest asks to reach; the operator judges apart
 }
@@ -197,6 +199,7 @@ func (o *Options) grantTo(p host.Plugin) (grant, error) {
 		pool:    least(o.PoolMax, asked.Concurrency),
 		output:  least(o.OutputKiB, asked.OutputKiB) << 10,
 		trusted: slices.Contains(o.Trusted, p.ID.Name),
+		reset:   m.Reset,
 	}
 	var refused []string
 	for _, c := range m.Requires {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/tetratelabs/wazero/api"
-
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/host/hold"
 )
@@ -16,78 +14,99 @@ type door struct {
 	pin *pin // nil for the pool
 }
 
-func (d door) enter(ctx context.Context, hc *host.Call) (*instance, error) {
+func (d door) enter(ctx context.Context, c *host.Call) (*instance, error) {
 	if d.pin != nil {
-		return d.pin.enter(ctx, hc)
+		return d.pin.enter(ctx, d.function, c)
 	}
-	return d.function.enter(ctx, hc)
+	return d.function.enter(ctx, c)
 }
 
 func (d door) leave(in *instance, err error) {
 	if d.pin != nil {
-		d.pin.leave(in, err)
+		d.pin.leave(in, d.function, err)
 	} else {
 		d.function.leave(in, err)
 	}
-}
-
-// pinned is the function with a pin of its own.
-func (d door) pinned() door {
-	m := d.module
-	p := &pin{function: d.function, pool: m.pool, breaker: &m.breaker, words: max(1, len(d.signature.Args), len(d.results))}
-	p.pool.enlist(p)
-	return door{d.function, p}
 }
 
 // pin keeps an instance between the calls of one goroutine, so that they pay nothing for coming by it. What it keeps
 // is the pool's all the same: who waits for an instance, the janitor and the end of the module recall it, see package
 // hold. While it is recalled, calls go to the pool.
 type pin struct {
-	*function
-	mark hold.Mark
-	in   *instance // nil for none; the goroutine's while mark is set, else guarded by pool.mu
-
-	// For pinnedDirect, so that it looks at few places.
-	pool    *pool
-	breaker *breaker
-	entry   api.Function // of in
-	words   int          // that a call needs
+	module  *module
+	pool    *pool    // the module's
+	breaker *breaker // the module's
+	mark    hold.Mark
+	in      *instance // nil for none; the goroutine's while mark is set, else guarded by pool.mu
 }
 
-func (p *pin) enter(ctx context.Context, c *host.Call) (*instance, error) {
+// Pin implements host.Pinner.
+func (m *module) Pin() host.Pinned {
+	p := &pin{module: m, pool: m.pool, breaker: &m.breaker}
+	m.pool.enlist(p)
+	return p
+}
+
+// Function implements host.Pinned.
+func (p *pin) Function(f host.Function) host.Function {
+	quick := p.module.grant.fuel == 0 && !p.module.resets()
+	switch f := f.(type) {
+	case interface{ own() direct }:
+		d := f.own()
+		d.pin = p
+		if quick {
+			return &pinnedDirect{d, max(1, len(d.signature.Args), len(d.results))}
+		}
+		return &d
+	case interface{ own() packed }:
+		d := f.own()
+		d.pin = p
+		if quick {
+			return &pinnedPacked{d}
+		}
+		return &d
+	}
+	return f
+}
+
+// own is the function itself, of those that are made of it.
+func (f *direct) own() direct { return *f }
+func (f *packed) own() packed { return *f }
+
+func (p *pin) enter(ctx context.Context, f *function, c *host.Call) (*instance, error) {
 	if !p.mark.Begin(&p.pool.recall) || p.in == nil {
-		return p.enterPool(ctx, c)
+		return p.enterPool(ctx, f, c)
 	}
 	in := p.in
-	if err := p.admit(ctx); err != nil {
+	if err := f.admit(ctx); err != nil {
 		p.done()
 		return nil, err
 	}
-	in.touched = true
+	in.function, in.touched = f, true
 	in.start(ctx, c)
 	return in, nil
 }
 
 // enterPool takes an instance from the pool, and keeps it unless pins are recalled.
-func (p *pin) enterPool(ctx context.Context, c *host.Call) (*instance, error) {
+func (p *pin) enterPool(ctx context.Context, f *function, c *host.Call) (*instance, error) {
 	p.done()
-	in, err := p.function.enter(ctx, c)
+	in, err := f.enter(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	if p.mark.Begin(&p.pool.recall) {
-		p.in, p.entry = in, in.entry(p.function)
+		p.in = in
 	} else {
 		p.done()
 	}
 	return in, nil
 }
 
-func (p *pin) leave(in *instance, err error) {
+func (p *pin) leave(in *instance, f *function, err error) {
 	switch {
 	case in != p.in:
-		p.function.leave(in, err)
-	case p.sound(in, err):
+		f.leave(in, err)
+	case f.sound(in, err):
 		p.done()
 	default:
 		p.in = nil
@@ -105,23 +124,21 @@ func (p *pin) done() {
 
 // giveBack gives back what is kept, if it was not taken. The mark is not set.
 func (p *pin) giveBack() {
-	pool := p.pool
-	pool.mu.Lock()
+	p.pool.mu.Lock()
 	in := p.in
 	p.in = nil
-	pool.mu.Unlock()
+	p.pool.mu.Unlock()
 	if in != nil {
-		pool.release(in)
+		p.pool.release(in)
 	}
 }
 
-// end is the end of the pin.
-func (p *pin) end() {
+// Unpin implements host.Pinned.
+func (p *pin) Unpin() {
 	p.giveBack()
-	pool := p.pool
-	pool.mu.Lock()
-	defer pool.mu.Unlock()
-	delete(pool.pins, p)
+	p.pool.mu.Lock()
+	defer p.pool.mu.Unlock()
+	delete(p.pool.pins, p)
 }
 
 // recallTerm is for how long pins keep nothing after somebody had to wait for an instance, at least: a recall stops

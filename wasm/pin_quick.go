@@ -11,18 +11,21 @@ import (
 // different goes the ordinary way.
 
 // pinnedDirect is direct for one goroutine.
-type pinnedDirect struct{ direct }
+type pinnedDirect struct {
+	direct
+	words int // that a call needs
+}
 
 // ExecScalar implements host.Scalar.
 func (f *pinnedDirect) ExecScalar(ctx context.Context, c *host.Call, words []uint64) error {
 	p := f.pin
-	if !p.quick(ctx) || len(words) < p.words {
+	if !p.quick(ctx, f.function) || len(words) < f.words {
 		p.done()
 		return f.direct.ExecScalar(ctx, c, words)
 	}
 	in := p.in
 	in.renewQuick(c)
-	if err := p.entry.CallWithStack(in.ctx, words); err != nil || in.talked() {
+	if err := in.entries[f.index].CallWithStack(in.ctx, words); err != nil || in.talked() {
 		if err = in.after(err); err != nil {
 			err = f.module.fault(f.name, in, err)
 		}
@@ -39,7 +42,7 @@ type pinnedPacked struct{ packed }
 // ExecBytes implements host.Bytes.
 func (f *pinnedPacked) ExecBytes(ctx context.Context, c *host.Call, dst, args []byte) ([]byte, error) {
 	p := f.pin
-	if !p.quick(ctx) || uint64(len(args)) > uint64(p.in.argCap) {
+	if !p.quick(ctx, f.function) || uint64(len(args)) > uint64(p.in.argCap) {
 		p.done()
 		return f.packed.ExecBytes(ctx, c, dst, args)
 	}
@@ -52,7 +55,7 @@ func (f *pinnedPacked) ExecBytes(ctx context.Context, c *host.Call, dst, args []
 	copy(to, args)
 	in.renewQuick(c)
 	words := in.packedWords(len(args))
-	if err := p.entry.CallWithStack(in.ctx, words); err != nil || in.talked() {
+	if err := in.entries[f.index].CallWithStack(in.ctx, words); err != nil || in.talked() {
 		if err = in.after(err); err != nil {
 			err = f.module.fault(f.name, in, err)
 			f.leave(in, err)
@@ -62,7 +65,7 @@ func (f *pinnedPacked) ExecBytes(ctx context.Context, c *host.Call, dst, args []
 	}
 	ptr, n, isError := unpack(words[0])
 	b, ok := in.memory.Read(ptr, n)
-	if isError || words[0] == 0 || !ok || int(n) > f.module.grant.output {
+	if isError || !ok || int(n) > f.module.grant.output || !plainBytes(b) {
 		return f.appendResult(in, dst, words[0])
 	}
 	dst = append(dst, b...)
@@ -71,8 +74,8 @@ func (f *pinnedPacked) ExecBytes(ctx context.Context, c *host.Call, dst, args []
 }
 
 // quick reports whether the next call may go the quick way. done must follow it.
-func (p *pin) quick(ctx context.Context) bool {
-	return p.mark.Begin(&p.pool.recall) && p.in != nil && p.breaker.calm() && ctx.Done() == nil
+func (p *pin) quick(ctx context.Context, f *function) bool {
+	return p.mark.Begin(&p.pool.recall) && p.in != nil && p.in.function == f && p.breaker.calm() && ctx.Done() == nil
 }
 
 // renewQuick is start for an instance whose last call was of the same function, of a plugin whose calls have no limit

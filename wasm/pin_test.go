@@ -19,8 +19,14 @@ const pinGuest = `(module
 
 func pinOf(t testing.TB, m *module, name string) (host.Scalar, func()) {
 	t.Helper()
-	f, unpin := fn(t, m, name).(host.Pinner).Pin()
+	f, unpin := pinFunction(t, m, name)
 	return f.(host.Scalar), unpin
+}
+
+func pinFunction(t testing.TB, m host.Module, name string) (host.Function, func()) {
+	t.Helper()
+	p := m.(host.Pinner).Pin()
+	return p.Function(fn(t, m, name)), p.Unpin
 }
 
 // sum calls add, and says what was wrong.

@@ -144,14 +144,19 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	if err != nil {
 		return nil, err
 	}
-	code, memory, err := r.inspect(g, code)
+	code, p, err := r.inspect(g, code)
 	if err != nil {
 		return nil, host.Errorf(host.ErrInvalid, "%s.wasm: %v", b.Plugin.ID.Name, err)
 	}
 	m := &module{
 		rt: r, bundle: b, grant: g, log: r.opts.Log.With("plugin", b.Plugin.ID.String()), nodes: map[*node]struct{}{},
 		instances: map[*instance]struct{}{}, metered: r.meters(g),
-		memories: reserve.New(memory), breaker: breaker{after: r.opts.Quarantine, clock: r.clock},
+		parts: p, memories: reserve.New(p.memory), breaker: breaker{after: r.opts.Quarantine, clock: r.clock},
+	}
+	if p.data != nil {
+		if err := m.memories.Use(p.data); err != nil {
+			return nil, err
+		}
 	}
 	if m.engine, err = r.compile(ctx, b.Plugin.ID.Name+".wasm", g, code); err != nil {
 		return nil, err
@@ -180,35 +185,53 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 
 // inspect looks at a module before the engine does, which allocates by what a file
 // claims and compiles for as long as it takes; and makes it one that can be bounded.
-// The size is the most that its memory may grow to, in bytes.
-func (r *Runtime) inspect(g grant, code []byte) (_ []byte, memory uint64, err error) {
+func (r *Runtime) inspect(g grant, code []byte) (_ []byte, p parts, err error) {
 	metered := r.meters(g)
 	m, err := gate.Walk(code, gate.Caps{
 		Bytes: r.opts.MaxModuleMiB << 20, Pages: g.memory * 16, // of 64 KiB each
 		TableEntries: g.tables, Positions: metered, Clamp: metered,
 	})
 	if e, ok := errors.AsType[*gate.Error](err); ok && e.Section == "memory" {
-		return nil, 0, fmt.Errorf("%w: the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", err, g.memory)
+		return nil, p, fmt.Errorf("%w: the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", err, g.memory)
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, p, err
 	}
 	if l := m.Memory; l != nil {
-		memory = uint64(g.memory) << 20
+		p.memory = uint64(g.memory) << 20
 		if l.HasMax {
-			memory = min(memory, uint64(l.Max)<<16)
+			p.memory = min(p.memory, uint64(l.Max)<<16)
 		}
 	}
 	if metered {
 		small := len(code)
-		code, err = meter.Rewrite(code, m, meter.Limits{Stack: g.stack, TableEntries: g.tables})
+		if code, err = p.open(g, code, m); err != nil {
+			return nil, p, err
+		}
 		// A compiler's module grows by a sixth. What was priced is no longer what is
 		// compiled in one that is made to grow.
-		if err == nil && len(code) > 3*small+64<<10 {
+		if len(code) > 3*small+64<<10 {
 			_, err = gate.Walk(code, gate.Caps{Bytes: 64 * r.opts.MaxModuleMiB << 20, Pages: g.memory * 16, TableEntries: g.tables, Clamp: true})
 		}
 	}
-	return code, memory, err
+	return code, p, err
+}
+
+// open has the meter rewrite a module, and keeps what it took out of it.
+func (p *parts) open(g grant, code []byte, m *gate.Module) ([]byte, error) {
+	o, err := meter.Open(code, m, meter.Limits{Stack: g.stack, TableEntries: g.tables})
+	if err != nil {
+		return nil, err
+	}
+	p.start, p.globals, p.sealed = o.Start, o.Globals, o.Sealed
+	if len(o.Data) > 0 {
+		segments := make([]reserve.Segment, len(o.Data))
+		for i, s := range o.Data {
+			segments[i] = reserve.Segment(s)
+		}
+		p.data = reserve.Lay(segments)
+	}
+	return o.Code, nil
 }
 
 // meters reports whether the modules of a plugin are metered.

@@ -26,6 +26,18 @@ import (
 // sample builds a sample plugin as its author would and loads it.
 func sample(t *testing.T, rt *Runtime, name string, store *hosttest.MemStore) (*module, *host.State) {
 	t.Helper()
+	b := sampleBundle(t, name, host.Manifest{})
+	var err error
+	if b.State, err = host.NewState(store, b.Plugin.ID); err != nil {
+		t.Fatal(err)
+	}
+	return load(t, rt, b), b.State
+}
+
+// sampleBundle builds a sample plugin. What wishes has beside the sample's manifest is how it resets, and what it
+// requires more.
+func sampleBundle(t testing.TB, name string, wishes host.Manifest) host.Bundle {
+	t.Helper()
 	src := filepath.Join("..", "plugins", "wasm", name)
 	out := filepath.Join(t.TempDir(), name+".wasm")
 	if text, err := os.ReadFile(filepath.Join(src, name+".wat")); err == nil {
@@ -55,11 +67,9 @@ func sample(t *testing.T, rt *Runtime, name string, store *hosttest.MemStore) (*
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bundle(t, name, code, manifest)
-	if b.State, err = host.NewState(store, b.Plugin.ID); err != nil {
-		t.Fatal(err)
-	}
-	return load(t, rt, b), b.State
+	manifest.Reset = wishes.Reset
+	manifest.Requires = append(manifest.Requires, wishes.Requires...)
+	return bundle(t, name, code, manifest)
 }
 
 func exec1(t *testing.T, m host.Module, name string, args ...any) any {

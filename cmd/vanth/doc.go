@@ -6,6 +6,8 @@
 // package-level state: commands are built by functions and get what they use,
 // standard streams and environment included, from [run].
 //
-// serve opens store, wasm runtime, host, API and listeners in this order and
-// closes them in the exact reverse, within a bounded time.
+// serve opens profiles (if they are asked for), store, wasm runtime, host, API and
+// listeners in this order and closes them in the exact reverse, within a bounded time.
+//
+// Some tests are on demand, each by a target of the Makefile: kill, footprint, arm.
 package main

@@ -19,6 +19,7 @@ const (
 )
 
 func main() {
+	noHeapProfile()
 	compileChild()
 	if len(os.Args) == 3 {
 		switch os.Args[1] {

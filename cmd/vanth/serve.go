@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -18,14 +19,15 @@ import (
 )
 
 func newServe(e env) *cobra.Command {
-	var home, listen, socket, stop string
+	var home, listen, socket, stop, pprof string
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the plugin host",
 		Long: "Run the plugin host. Its configuration is etc/kuiper.yaml below the home, which is\n" +
 			"created on the first start; the environment (KUIPER__BASIC__RESTPORT=9082) outweighs\n" +
 			"the file, and flags outweigh both. SIGINT and SIGTERM stop it in good order, a second\n" +
-			"one at once.",
+			"one at once. Where control groups limit memory, Go's heap gets half of it, unless\n" +
+			"GOMEMLIMIT says how much.",
 		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
@@ -33,6 +35,7 @@ func newServe(e env) *cobra.Command {
 	f.StringVar(&listen, "listen", "", "host:port of the API, in place of basic.restIp and restPort; port 0 takes a free one")
 	f.StringVar(&socket, "socket", "", "path of a Unix socket for the API, in place of basic.restSocket")
 	f.StringVar(&stop, "stop-timeout", "", "how long a stop may take, in place of basic.gracefulShutdownTimeout")
+	f.StringVar(&pprof, "pprof", "", "host:port of loopback for profiles (/debug/pprof/), in place of basic.pprof, pprofIp and pprofPort; port 0 takes a free one")
 	_ = c.MarkFlagDirname("home")
 	_ = c.MarkFlagFilename("socket")
 	c.RunE = action(func(cmd *cobra.Command, _ []string) error {
@@ -44,7 +47,11 @@ func newServe(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return start(cmd.Context(), home, flags, e)
+		profiles, err := pprofFlags(pprof)
+		if err != nil {
+			return err
+		}
+		return start(cmd.Context(), home, append(flags, profiles...), e)
 	})
 	return c
 }
@@ -134,6 +141,7 @@ func serve(ctx context.Context, home string, c config.Config, log *slog.Logger) 
 	log.Info("serving", "address", addresses(s.listeners, c.Basic), "home", home,
 		"plugins", running, "broken", broken, "version", thisBuild().Version, "started_in", time.Since(began).Round(time.Millisecond))
 	failed := s.run()
+	defer time.AfterFunc(settled, debug.FreeOSMemory).Stop()
 	select {
 	case <-ctx.Done():
 		log.Info("stopping", "why", "signal", "within", c.Basic.StopTimeout)
@@ -147,6 +155,11 @@ func serve(ctx context.Context, home string, c config.Config, log *slog.Logger) 
 	}
 	return errors.Join(err, stopWithin(context.WithoutCancel(ctx), c.Basic.StopTimeout, s, log))
 }
+
+// settled is how long after its start a server gives back to the system what only
+// the start took: some MiB for each large plugin, which Go would keep for minutes. It
+// is not at once, since it takes processor time from the first calls.
+const settled = 2 * time.Second
 
 // stopWithin closes the server. What does not stop in time is forced to; what
 // does not even follow force is left to the end of the process.

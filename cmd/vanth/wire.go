@@ -52,6 +52,13 @@ func open(ctx context.Context, home string, c config.Config, log *slog.Logger) (
 			err = errors.Join(err, s.close(clean))
 		}
 	}()
+	if c.Basic.Pprof {
+		p, err := openProfiles(ctx, c.Basic, log)
+		if err != nil {
+			return nil, err
+		}
+		s.opened("profiles", p.close)
+	}
 	if err = s.openHost(ctx, home, c, log); err != nil {
 		return nil, err
 	}
@@ -84,6 +91,7 @@ func (s *server) openHost(ctx context.Context, home string, c config.Config, log
 	}
 	s.opened("store", func(context.Context) error { return s.kept.Close() })
 
+	c = fitMachine(c, log)
 	guests, err := wasm.New(ctx, wasmOptions(home, c, log))
 	if err != nil {
 		return err
@@ -221,8 +229,8 @@ func portableOptions(home string, c config.Config, log *slog.Logger) portable.Op
 
 func apiOptions(home string, c config.Config, log *slog.Logger, rules api.Rules, stop func(code int)) api.Options {
 	o := api.Options{
-		Version:    thisBuild().Version,
-		MaxBody:    int64(c.Limits.BodyMiB) << 20,
+		Version: thisBuild().Version,
+		MaxBody: int64(c.Limits.BodyMiB) << 20, MaxCalls: c.Limits.Calls, MaxBuffered: int64(c.Limits.BufferMiB) << 20,
 		MaxPackage: int64(c.Limits.PackageMiB) << 20,
 		CertFile:   c.Basic.CertFile, KeyFile: c.Basic.KeyFile,
 		AllowedHosts: c.Basic.AllowedHosts, Audit: c.Basic.AuditLog,

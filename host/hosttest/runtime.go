@@ -29,6 +29,9 @@ type RuntimeKit struct {
 	Executable string
 	// Through is how a value comes back from echo; nil where each does as it went.
 	Through func(any) any
+	// Sums are functions of the same files that add two f64 and take columns; nil for
+	// none.
+	Sums []string
 	// Damaged are the files of a bundle that the runtime accepts and cannot
 	// load.
 	Damaged map[string][]byte
@@ -39,7 +42,7 @@ type RuntimeKit struct {
 // Runtime checks that a runtime keeps each sentence of host.Runtime, host.Module
 // and host.Function.
 func Runtime(t *testing.T, kit RuntimeKit) {
-	for _, c := range append(runtimeChecks(), meterChecks()...) {
+	for _, c := range slices.Concat(runtimeChecks(), meterChecks(), rowsChecks()) {
 		t.Run(c.name, func(t *testing.T) {
 			if err := c.check(t.TempDir(), kit); err != nil {
 				t.Error(err)

@@ -3,7 +3,7 @@ package rule
 import (
 	"iter"
 	"slices"
-	"strings"
+	"sort"
 	"sync"
 
 	"github.com/vanth-io/vanth/host"
@@ -39,7 +39,8 @@ func (m *Memory) Documents(kind string) iter.Seq2[host.Document, error] {
 			list = append(list, d)
 		}
 	}
-	slices.SortFunc(list, func(a, b host.Document) int { return strings.Compare(a.Name, b.Name) })
+	// Not slices.SortFunc, which is made anew for each type: 20 KB of the binary.
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 	return func(yield func(host.Document, error) bool) {
 		for _, d := range list {
 			if !yield(d, nil) {

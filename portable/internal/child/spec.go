@@ -4,7 +4,6 @@ package child
 
 import (
 	"bytes"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -122,22 +121,14 @@ func unrunnable(path string) string {
 		}
 		return ""
 	}
-	f, err := elf.Open(path)
+	machine, loader, err := program(path)
 	if err != nil {
 		return "it is neither a program of this machine nor a script that names its interpreter (#!)"
 	}
-	defer func() { _ = f.Close() }()
-	for _, p := range f.Progs {
-		if p.Type != elf.PT_INTERP || p.Filesz > 4096 {
-			continue
-		}
-		b, err := io.ReadAll(p.Open())
-		loader := string(bytes.TrimRight(b, "\x00"))
-		if _, statErr := os.Stat(loader); err == nil && statErr != nil {
-			return fmt.Sprintf("its loader %s is missing: it was built for another C library", loader)
-		}
+	if _, err := os.Stat(loader); loader != "" && err != nil {
+		return fmt.Sprintf("its loader %s is missing: it was built for another C library", loader)
 	}
-	return "it was built for " + strings.TrimPrefix(f.Machine.String(), "EM_")
+	return "it was built for " + strings.TrimPrefix(machine.String(), "EM_")
 }
 
 // readHead returns as much of a file as the kernel looks at to find out what it is.

@@ -267,6 +267,7 @@ func (w *walker) control(start int, op byte) {
 		w.valueType()
 	case immTable:
 		w.index("tables", len(w.m.Tables))
+		w.m.SetsTables = w.m.SetsTables || op == opTableSet
 		c.loads++
 	case immMemory:
 		w.oneMemory(start)

@@ -36,6 +36,12 @@ func (w *walker) misc(start int) {
 		w.mark(start, OpBulk)
 	}
 	switch op {
+	case 8, 9:
+		w.m.UsesData = true
+	case 12, 14, 15, 17:
+		w.m.SetsTables = true
+	}
+	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating truncations
 		c.traps++
 		return

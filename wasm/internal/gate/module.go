@@ -97,6 +97,9 @@ type Module struct {
 	Work      int      // estimated time to compile, in microseconds
 	WorkKiB   int      // and memory
 
+	SetsTables bool // some instruction writes to a table: table.set, table.init, table.copy, table.grow or table.fill
+	UsesData   bool // some instruction uses a data segment: memory.init or data.drop
+
 	// Positions
 	Sections []Part // in order
 	Types    []Type

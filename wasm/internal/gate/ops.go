@@ -36,6 +36,7 @@ const (
 const (
 	opLocalGet  = 0x20
 	opGlobalGet = 0x23
+	opTableSet  = 0x26
 	opI32Const  = 0x41
 	opI64Const  = 0x42
 	opF32Const  = 0x43

@@ -67,6 +67,15 @@ func u32At(b []byte, at uint32) (v, next uint32) {
 	}
 }
 
+// s32At reads a signed LEB128 number of 32 bits, which the gate has read before, as it stands in memory.
+func s32At(b []byte, at uint32) uint32 {
+	v, next := u32At(b, at)
+	if used := 7 * (next - at); used < 32 && b[next-1]&0x40 != 0 {
+		v |= ^uint32(0) << used
+	}
+	return v
+}
+
 // skipNumber is where a LEB128 number ends.
 func skipNumber(b []byte, at uint32) uint32 {
 	for b[at] >= 0x80 {
@@ -95,6 +104,8 @@ const (
 	opMemSize   = 0x3f
 	opI32Const  = 0x41
 	opI64Const  = 0x42
+	opF32Const  = 0x43
+	opF64Const  = 0x44
 	opI32LtU    = 0x49
 	opI32GtU    = 0x4b
 	opI32LeU    = 0x4d
@@ -110,11 +121,14 @@ const (
 	opI64Or     = 0x84
 	opI64Shl    = 0x86
 	opExtendU   = 0xad // i64.extend_i32_u
+	opRefNull   = 0xd0
 	opRefFunc   = 0xd2
 	opMisc      = 0xfc
+	opVector    = 0xfd
 	noResult    = 0x40
 	typeI32     = 0x7f
 	typeI64     = 0x7e
+	typeF64     = 0x7c
 	typeFunc    = 0x60
 	typeFuncRef = 0x70
 )

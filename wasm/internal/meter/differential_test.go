@@ -29,11 +29,11 @@ func newLaboratory(t testing.TB, patience time.Duration) *laboratory {
 	interpreter := wazero.NewRuntimeConfigInterpreter().WithCloseOnContextDone(patience > 0)
 	compiler := wazero.NewRuntimeConfigCompiler().WithCloseOnContextDone(patience > 0)
 	return &laboratory{
-		plain:    &runner{newWorld(t, interpreter, 1), false, patience},
-		drained:  &runner{newWorld(t, interpreter, 100_000), true, patience},
-		small:    &runner{newWorld(t, interpreter, 1_000), false, patience},
-		compiled: &runner{newWorld(t, compiler, 1), false, patience},
-		metered:  &runner{newWorld(t, compiler, 100_000), true, patience},
+		plain:    &runner{world: newWorld(t, interpreter, 1), drain: false, patience: patience},
+		drained:  &runner{world: newWorld(t, interpreter, 100_000), drain: true, patience: patience},
+		small:    &runner{world: newWorld(t, interpreter, 1_000), drain: false, patience: patience},
+		compiled: &runner{world: newWorld(t, compiler, 1), drain: false, patience: patience},
+		metered:  &runner{world: newWorld(t, compiler, 100_000), drain: true, patience: patience},
 	}
 }
 

@@ -26,6 +26,12 @@
 //   - References to functions are made once and kept in globals (refs.go).
 //   - Tables get a maximum. Custom sections other than names are left out: their offsets would be wrong.
 //
+// Open does the same, and leaves the start to the host (open.go): data segments are taken out where that changes nothing, the
+// start function becomes an export, and so do all mutable globals. Then whoever has the memory and the globals of an
+// instance has its state, unless the code changes tables or drops segments; Open says so. The host can start an instance
+// once and put its state in the place of all other starts. Of a guest in Go that also saves the engine thirty thousand
+// segments, each an object of its own.
+//
 // What the guest computes, traps on, imports, exports and stores stays what it was. The same module and limits give the
 // same bytes, and the same call of the same instance costs the same fuel, on every engine and machine. A call that traps
 // has paid up to its last call or look, or a little more.

@@ -11,8 +11,11 @@ const (
 	secTable    = 4
 	secGlobal   = 6
 	secExport   = 7
+	secStart    = 8
 	secElement  = 9
 	secCode     = 10
+	secData     = 11
+	secCount    = 12 // of data segments
 )
 
 // addition is what a section gets behind its own entries.
@@ -36,6 +39,12 @@ func (r *rewriter) writeModule() {
 		for len(add) > 0 && add[0].section < s.Kind {
 			r.writeGrown(w, nil, add[0])
 			add = add[1:]
+		}
+		if r.opening.drops(s.Kind) {
+			for len(r.ahead) > 0 && r.ahead[0] < s.Content.End {
+				r.ahead = r.ahead[1:]
+			}
+			continue
 		}
 		switch {
 		case len(add) > 0 && add[0].section == s.Kind:
@@ -116,9 +125,10 @@ func (r *rewriter) additions() []addition {
 			}
 			r.writeRefs(w)
 		}},
-		addition{secExport, 1, func(w *buffer) {
+		addition{secExport, 1 + r.opening.exports(), func(w *buffer) {
 			w.name(ExportFuel)
 			w.op(byte(gate.KindGlobal), r.fuelGlobal)
+			r.writeOpening(w)
 		}})
 }
 

@@ -3,6 +3,7 @@ package meter
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/vanth-io/vanth/wasm/internal/gate"
 )
@@ -40,16 +41,25 @@ func (l *Limits) fill() {
 // Rewrite returns the metered module. m is what gate.Walk found in it, with Caps.Positions and Caps.Clamp set. The error
 // says that the module uses a name that is ours, or starts with larger tables than it may have.
 func Rewrite(module []byte, m *gate.Module, l Limits) ([]byte, error) {
+	r, err := newRewriter(module, m, l)
+	if err != nil {
+		return nil, err
+	}
+	return r.rewrite()
+}
+
+func newRewriter(module []byte, m *gate.Module, l Limits) (*rewriter, error) {
 	l.fill()
 	r := &rewriter{in: module, m: m, limits: l, ahead: m.FuncRefs, imported: m.ImportedFunctions()}
 	if err := r.check(); err != nil {
 		return nil, err
 	}
 	r.prepare()
-	if err := r.findRefs(); err != nil {
-		return nil, err
-	}
-	r.out.b = make([]byte, 0, len(module)+len(module)/2+1<<10)
+	return r, r.findRefs()
+}
+
+func (r *rewriter) rewrite() ([]byte, error) {
+	r.out.b = make([]byte, 0, len(r.in)+len(r.in)/2+1<<10)
 	r.writeModule()
 	if uint64(len(r.out.b)) > math.MaxUint32 {
 		return nil, fmt.Errorf("the metered module has %d bytes, and the format ends at 4 GiB", len(r.out.b))
@@ -77,6 +87,7 @@ type rewriter struct {
 	refs      []uint32          // functions that code refers to, before the rewrite
 	refOf     map[uint32]uint32 // the globals that hold the references
 	blockOf   map[uint32]uint32 // for each type with several results, the type of a block that has them
+	opening   opening           // what is taken out of the module or exported, for Open
 
 	// Indices after the rewrite.
 	refillType, helperType uint32
@@ -102,7 +113,7 @@ func (r *rewriter) check() error {
 	return r.checkExports()
 }
 
-// checkExports looks for the name that is added.
+// checkExports looks for the names that may be added.
 func (r *rewriter) checkExports() error {
 	for _, s := range r.m.Sections {
 		if s.Kind != secExport {
@@ -112,8 +123,8 @@ func (r *rewriter) checkExports() error {
 		for range n {
 			var size uint32
 			size, at = u32At(r.in, at)
-			if string(r.in[at:at+size]) == ExportFuel {
-				return fmt.Errorf("it exports %q, which is the host's own: expected other exports", ExportFuel)
+			if name := string(r.in[at : at+size]); name == ExportFuel || name == ExportStart || strings.HasPrefix(name, exportGlobal) {
+				return fmt.Errorf("it exports %q, which is the host's own: expected other exports", name)
 			}
 			at = skipNumber(r.in, at+size+1)
 		}

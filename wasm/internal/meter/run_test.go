@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/vanth-io/vanth/wasm/internal/gate"
@@ -43,6 +42,8 @@ type runner struct {
 	*world
 	drain    bool          // takes the fuel away before each call, so that the room is seen
 	patience time.Duration // with a call, if the runtime ends calls; 0 without end
+	opened   *meter.Opened // what is run, when it starts in steps; nil when it does not
+	copied   bool          // when it does, calls are those of a second instance that got the state of the first
 }
 
 // begin returns the context of a call, and what to do behind it.
@@ -67,7 +68,7 @@ func (r *runner) run(code []byte, m *gate.Module, shifted bool, seed uint64) (ru
 	defer compiled.Close(ctx)
 	imported := m.ImportedFunctions()
 	count := imported + m.Functions
-	mod, err := r.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
+	mod, err := r.instantiate(ctx, compiled, m.Memory != nil)
 	text, open := failure(err, shifted, imported, count)
 	out.calls = append(out.calls, seen{call: "instantiate", err: text, imports: r.log})
 	out.open = append(out.open, open)
@@ -79,7 +80,9 @@ func (r *runner) run(code []byte, m *gate.Module, shifted bool, seed uint64) (ru
 	g.open()
 	var names []string
 	for name := range compiled.ExportedFunctions() {
-		names = append(names, name)
+		if name != meter.ExportStart {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	budget := []uint64{20, 100, 100, 700}[seed%4]

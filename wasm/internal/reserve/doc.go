@@ -25,10 +25,21 @@
 // traps, when a data segment lies outside, or when a deadline and a trap meet. Who owns the instance knows when nobody
 // reads its memory any more.
 //
-// Memory is made zero when it is released, not when it is leased: on Linux only the pages that the kernel says were touched
+// Memory is made zero, or what the image has, when it is released, not when it is leased: on Linux only the pages that the kernel says were touched
 // (/proc/self/pagemap, tried once before it is believed), elsewhere all of a small memory. It then waits in the pool, with
 // its pages: a fresh page costs fifty times what it costs to clear one. A memory that is large, or of which much was
 // touched, is unmapped instead. What waits is bounded in number and in bytes, see idleBytes.
+//
+// # Images
+//
+// Memories start as zeros, or with the [Image] that the pool was told to use: what a module's data segments say ([Lay]), or
+// what a guest had after it started ([Lease.Capture]). On Linux an image of 64 KiB and more is a sealed file without a name
+// (memfd), which memories map privately: they share its pages until they write to them. Smaller ones are copied, and all of
+// them where there is no such file. An image keeps blocks of 4 KiB that are not zero, so at most what one memory had; a pool
+// has one, and beside it the one before until it ends, if that was mapped.
+//
+// [Lease.Reset] makes a memory as it was at first, by restoring the pages of its own that pagemap tells; a kernel that does
+// not tell those from the file's has more restored than need be. It cannot undo growth, which the engine cannot either.
 //
 // There are no guard pages: the engine checks bounds, and each would cost a third of a new memory, and two of the 65,530
 // mappings that Linux gives to a process. Without them neighbours share one. Huge pages are refused: one of them is 2 MiB
@@ -46,6 +57,6 @@
 //
 // # How it lives and dies
 //
-// A Pool has no goroutine and, on Linux, at most one open file. Trim gives back what waits. Discard ends the pool: what
-// waits is unmapped at once, and what is leased when it is released.
+// A Pool has no goroutine and, on Linux, at most one open file, and one for its image. Trim gives back what waits. Discard ends the pool: what
+// waits is unmapped at once, and what is leased when it is released; with the last of them the image ends.
 package reserve

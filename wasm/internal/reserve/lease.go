@@ -10,8 +10,11 @@ import (
 type Lease struct {
 	pool *Pool
 	mapping
-	size     int // bytes that the guest has
+	image    *Image // that it began with; nil for zeros
+	size     int    // bytes that the guest has
+	first    int    // bytes that it began with
 	taken    bool
+	begun    bool
 	released atomic.Bool
 }
 
@@ -35,22 +38,63 @@ func (l *Lease) Release() {
 	}
 	m, size := l.mapping, l.size
 	l.mapping, l.size = mapping{}, 0
-	l.pool.giveBack(m, size)
+	l.pool.giveBack(m, l.image, size)
+}
+
+// Size is how much memory the guest has, in bytes.
+func (l *Lease) Size() int { return l.size }
+
+// Reset makes the memory what it was when the guest began. It says no, and does nothing, when the guest has grown it since,
+// for the engine cannot make it smaller. No guest may run on it meanwhile.
+func (l *Lease) Reset() bool {
+	if l.released.Load() || l.size != l.first {
+		return false
+	}
+	mem := l.mem[:l.high]
+	if l.pool.heap {
+		l.image.restore(mem[:l.size], 0)
+		return true
+	}
+	if len(mem) == 0 {
+		return true
+	}
+	if _, ok := l.pool.wiper.wipe(mem, l.image); ok {
+		return true
+	}
+	if !again(mem) {
+		l.image.restore(mem, 0)
+		return true
+	}
+	if !l.image.mapped() {
+		l.image.lay(mem)
+	}
+	return true
 }
 
 // linear is the engine's view of a Lease.
 type linear Lease
 
-// Reallocate returns the first size bytes, at the address where they always were except in slices of the heap. It returns
-// nil beyond the reservation and after Release, which makes memory.grow answer -1.
+// Reallocate returns the first size bytes, and at first as many as the image has if that is more. They are at the address
+// where they always were, except in slices of the heap. It returns nil beyond the reservation and after Release, which makes
+// memory.grow answer -1.
 func (l *linear) Reallocate(size uint64) []byte {
 	if size > l.pool.size || l.released.Load() {
 		return nil
 	}
 	n := int(size)
+	begins := !l.begun
+	if begins && l.image != nil {
+		n = max(n, l.image.size)
+	}
 	before := len(l.mem)
 	if l.pool.heap && n > len(l.mem) {
 		l.mem = enlarged(l.mem, n, int(l.pool.size))
+	}
+	if begins {
+		l.begun, l.first = true, n
+		if l.pool.heap {
+			l.image.lay(l.mem[:n])
+		}
 	}
 	l.pool.grown(len(l.mem)-before, n-l.size)
 	l.size = n

@@ -36,12 +36,14 @@ type Pool struct {
 	idle     []mapping
 	touched  int // bytes, of idle
 	closed   bool
+	image    *Image   // that memories start with; nil for zeros
+	old      []*Image // those that they started with before
 	leases   int
 	reserved uint64
 	used     uint64
 }
 
-// mapping is a reservation. Of one that waits every byte is zero.
+// mapping is a reservation. One that waits is as the image has it.
 type mapping struct {
 	mem     []byte // all of it; its pages beyond high were never touched
 	high    int    // bytes: the largest size it had under any guest
@@ -62,34 +64,52 @@ func New(size uint64) *Pool {
 // Lease takes one memory for one instantiation. The caller releases it. The error says that the system has no room left,
 // or is ErrDiscarded.
 func (p *Pool) Lease() (*Lease, error) {
-	m, err := p.take()
+	m, image, err := p.take()
 	if err != nil {
 		return nil, err
 	}
 	if m.mem == nil && !p.heap && p.size > 0 {
-		if m.mem, err = reserveBytes(int(p.size)); err != nil {
+		if m, err = p.reserve(image); err != nil {
 			p.forget(0, 0)
 			return nil, fmt.Errorf("reserve %s of address space for the memory of a guest: %w: lower its memory (wasm.memoryMiB, limits.memoryMiB of the manifest) or the number of instances (wasm.poolMax), or raise what the process may have (ulimit -v, vm.max_map_count)", mebibytes(p.size), err)
 		}
 		p.grown(len(m.mem), 0)
 	}
-	return &Lease{pool: p, mapping: m}, nil
+	return &Lease{pool: p, mapping: m, image: image}, nil
 }
 
-// take counts a lease and takes a memory that waits, if there is one.
-func (p *Pool) take() (m mapping, err error) {
+// reserve makes a memory that is as the image has it.
+func (p *Pool) reserve(image *Image) (m mapping, err error) {
+	if m.mem, err = reserveBytes(int(p.size)); err != nil {
+		return m, err
+	}
+	if !image.mapped() {
+		m.high = image.lay(m.mem)
+		return m, nil
+	}
+	if err = image.shared.place(m.mem); err != nil {
+		unreserve(m.mem)
+		return mapping{}, err
+	}
+	m.high = image.shared.size()
+	return m, nil
+}
+
+// take counts a lease and takes a memory that waits, if there is one, and the image that it has, or is to have.
+func (p *Pool) take() (m mapping, image *Image, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return m, ErrDiscarded
+		return m, nil, ErrDiscarded
 	}
+	image = p.image
 	p.leases++
 	if last := len(p.idle) - 1; last >= 0 {
 		m, p.idle[last] = p.idle[last], m
 		p.idle = p.idle[:last]
 		p.touched -= m.touched
 	}
-	return m, nil
+	return m, image, nil
 }
 
 // mebibytes writes n bytes: "16 MiB", or "320 KiB" when they do not come out even.
@@ -108,15 +128,15 @@ func (p *Pool) grown(reserved, used int) {
 	p.used += uint64(used)
 }
 
-// giveBack takes a memory back: it waits, with every byte zero, or is unmapped.
-func (p *Pool) giveBack(m mapping, used int) {
+// giveBack takes a memory back, which started with an image: it waits, as it was then, or is unmapped.
+func (p *Pool) giveBack(m mapping, image *Image, used int) {
 	if len(m.mem) == 0 {
 		p.forget(0, used)
 		return
 	}
-	if !p.heap && p.hasRoom() {
+	if !p.heap && p.hasRoom(image) {
 		var ok bool
-		if m.touched, ok = p.wiper.wipe(m.mem[:m.high]); ok && p.keep(m, used) {
+		if m.touched, ok = p.wiper.wipe(m.mem[:m.high], image); ok && p.keep(m, image, used) {
 			return
 		}
 	}
@@ -130,23 +150,40 @@ func (p *Pool) giveBack(m mapping, used int) {
 func (p *Pool) forget(reserved, used int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.leases--
 	p.reserved -= uint64(reserved)
 	p.used -= uint64(used)
+	p.lose()
 }
 
-// hasRoom tells whether wiping a memory can be worth it.
-func (p *Pool) hasRoom() bool {
+// lose counts a lease that is over. The caller has the lock.
+func (p *Pool) lose() {
+	if p.leases--; p.leases == 0 && p.closed {
+		p.endImages()
+	}
+}
+
+// endImages ends the images, when no memory is leased and none will be.
+func (p *Pool) endImages() {
+	for _, i := range append(p.old, p.image) {
+		if i != nil {
+			i.shared.close()
+		}
+	}
+	p.old, p.image = nil, nil
+}
+
+// hasRoom tells whether wiping a memory that started with an image can be worth it.
+func (p *Pool) hasRoom(image *Image) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.closed && len(p.idle) < maxIdle()
+	return !p.closed && len(p.idle) < maxIdle() && image == p.image
 }
 
 // keep has a memory wait, if there is room.
-func (p *Pool) keep(m mapping, used int) bool {
+func (p *Pool) keep(m mapping, image *Image, used int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= maxIdle() || p.touched+m.touched > idleBytes {
+	if p.closed || len(p.idle) >= maxIdle() || p.touched+m.touched > idleBytes || image != p.image {
 		return false
 	}
 	p.idle = append(p.idle, m)
@@ -178,7 +215,12 @@ func (p *Pool) drop(end bool) {
 	idle := p.idle
 	p.idle, p.touched = nil, 0
 	p.reserved -= uint64(len(idle)) * p.size
-	p.closed = p.closed || end
+	if end && !p.closed {
+		p.closed = true
+		if p.leases == 0 {
+			p.endImages()
+		}
+	}
 	p.mu.Unlock()
 	for _, m := range idle {
 		unreserve(m.mem)
@@ -193,11 +235,16 @@ type Stats struct {
 	Reserved uint64 // bytes of address space, of both; of the Go heap where nothing is reserved
 	Used     uint64 // bytes that guests have: the sum of their memory.size
 	Touched  uint64 // bytes of pages that those which wait have kept
+	Image    uint64 // bytes that are kept for memories to start with
 }
 
 // Stats counts.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Stats{Leases: p.leases, Idle: len(p.idle), Reserved: p.reserved, Used: p.used, Touched: uint64(p.touched)}
+	s := Stats{Leases: p.leases, Idle: len(p.idle), Reserved: p.reserved, Used: p.used, Touched: uint64(p.touched)}
+	if p.image != nil {
+		s.Image = uint64(p.image.bytes)
+	}
+	return s
 }

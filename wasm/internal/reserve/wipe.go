@@ -4,11 +4,11 @@ package reserve
 // larger is better unmapped.
 const clearMost = 256 << 10
 
-// wipeAll makes mem zero if it is small. It returns the bytes of pages that it has touched.
-func wipeAll(mem []byte) (touched int, ok bool) {
+// wipeAll makes mem what the image has if it is small. It returns the bytes of pages that it has touched.
+func wipeAll(mem []byte, image *Image) (touched int, ok bool) {
 	if len(mem) > clearMost {
 		return 0, false
 	}
-	clear(mem)
+	image.restore(mem, 0)
 	return len(mem), true
 }

@@ -13,12 +13,13 @@ import (
 const (
 	pageEntry   = 8
 	pageTouched = 1<<63 | 1<<62 // in memory, or swapped out
+	pageOfFile  = 1 << 61       // shared with a file
 )
 
 // scanMost is the largest memory whose pages are looked through, in bytes: that takes about 7 us.
 const scanMost = 16 << 20
 
-// wiper makes memory zero by clearing the pages that were touched, which it learns from the kernel.
+// wiper makes memory what an image has by restoring the pages that were touched, which it learns from the kernel.
 type wiper struct {
 	blind   bool // never asks the kernel: for tests
 	once    sync.Once
@@ -26,11 +27,12 @@ type wiper struct {
 	entries sync.Pool // of *[512 * pageEntry]byte
 }
 
-// wipe makes mem zero unless that costs more than a new reservation. It returns the bytes of pages that were touched.
-func (w *wiper) wipe(mem []byte) (touched int, ok bool) {
+// wipe makes mem what the image has, or zero for nil, unless that costs more than a new reservation. It returns the bytes of
+// pages that the memory has of its own.
+func (w *wiper) wipe(mem []byte, image *Image) (touched int, ok bool) {
 	w.once.Do(w.open)
 	if w.pagemap == nil {
-		return wipeAll(mem)
+		return wipeAll(mem, image)
 	}
 	if len(mem) > scanMost {
 		return 0, false
@@ -41,24 +43,38 @@ func (w *wiper) wipe(mem []byte) (touched int, ok bool) {
 	}
 	defer w.entries.Put(entries)
 	page := os.Getpagesize()
-	for len(mem) > 0 {
+	shares := 0 // bytes at the start in which pages may be the file's
+	if image.mapped() && image.shared.honest {
+		shares = image.shared.size()
+	}
+	for at := 0; len(mem) > 0; {
 		n := min(len(mem)/page, len(entries)/pageEntry)
 		// A file that Discard has closed is an error too, and the memory is unmapped.
 		if _, err := w.pagemap.ReadAt(entries[:n*pageEntry], entryOf(mem, page)); err != nil {
 			return 0, false
 		}
 		for i := range n {
-			if binary.NativeEndian.Uint64(entries[i*pageEntry:])&pageTouched == 0 {
+			entry := binary.NativeEndian.Uint64(entries[i*pageEntry:])
+			here := at + i*page
+			if entry&pageTouched == 0 || here < shares && entry&pageOfFile != 0 {
 				continue
 			}
 			if touched += page; touched > oneBytes {
 				return 0, false
 			}
-			clear(mem[i*page : (i+1)*page])
+			image.restore(mem[i*page:(i+1)*page], here)
 		}
 		mem = mem[n*page:]
+		at += n * page
 	}
 	return touched, true
+}
+
+// pageState is the entry of the page at a place of mem.
+func pageState(file *os.File, mem []byte, at int) (uint64, error) {
+	var entry [pageEntry]byte
+	_, err := file.ReadAt(entry[:], entryOf(mem[at:], os.Getpagesize()))
+	return binary.NativeEndian.Uint64(entry[:]), err
 }
 
 // entryOf is where the entries for mem begin.

@@ -4,6 +4,6 @@ package reserve
 
 type wiper struct{ blind bool }
 
-func (*wiper) wipe(mem []byte) (touched int, ok bool) { return wipeAll(mem) }
+func (*wiper) wipe(mem []byte, image *Image) (touched int, ok bool) { return wipeAll(mem, image) }
 
 func (*wiper) close() {}

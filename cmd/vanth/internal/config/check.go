@@ -24,6 +24,10 @@ func (l *loader) check() {
 		l.reject("limits.unpackedMiB", fmt.Errorf("found %d, expected at least limits.packageMiB, which is %d",
 			l.config.Limits.UnpackedMiB, l.config.Limits.PackageMiB))
 	}
+	if b.Pprof && !loopback(b.PprofIP) {
+		l.reject("basic.pprofIp", fmt.Errorf("found %q, which other machines may reach; profiles are for this machine only: "+
+			"set basic.pprofIp: 127.0.0.1, and reach it from elsewhere through ssh -L, or basic.pprof: false", b.PprofIP))
+	}
 	if b.RestIP != "" && !loopback(b.RestIP) && !b.Authentication && !b.Insecure {
 		l.reject("basic.restIp", fmt.Errorf("found %s, which other machines can reach, without authentication; "+
 			"set basic.restIp: 127.0.0.1, or basic.authentication: true, or - to let everybody in - basic.insecure: true", b.RestIP))

@@ -35,6 +35,10 @@ type Basic struct {
 	InstallScript        string // refuse, allow
 	InstallScriptTimeout time.Duration
 
+	Pprof     bool   // whether profiles are served
+	PprofIP   string // of loopback
+	PprofPort int    // 0 for any free one
+
 	LogLevel string // debug, info, warn, error, fatal, panic
 	Debug    bool
 
@@ -57,7 +61,7 @@ type WASM struct {
 	CompileMiB   int
 	Quarantine   int // faults in a row; 0 for never
 	PoolMin      int
-	PoolMax      int // 0 for twice GOMAXPROCS
+	PoolMax      int // 0 for 16, or twice GOMAXPROCS
 	PoolIdle     time.Duration
 	PoolWait     time.Duration
 	Engine       string // auto, compiler, interpreter
@@ -99,6 +103,8 @@ type Limits struct {
 	PackageMiB      int
 	UnpackedMiB     int
 	BodyMiB         int
+	Calls           int
+	BufferMiB       int
 	FetchTimeout    time.Duration
 	LoadTimeout     time.Duration
 	StateCheckpoint time.Duration
@@ -113,6 +119,7 @@ func Default() Config {
 			RestIP: "127.0.0.1", RestPort: 9081,
 			AllowedHosts: []string{}, PluginKeys: []string{},
 			PluginHosts: "https://packages.emqx.io", InstallScript: "refuse", InstallScriptTimeout: 5 * time.Minute,
+			PprofIP: "127.0.0.1", PprofPort: 6060,
 			LogLevel: "info", StopTimeout: 10 * time.Second,
 		},
 		WASM: WASM{
@@ -130,7 +137,7 @@ func Default() Config {
 		},
 		Native: Native{Isolation: "none"},
 		Limits: Limits{
-			PackageMiB: 64, UnpackedMiB: 512, BodyMiB: 16,
+			PackageMiB: 64, UnpackedMiB: 512, BodyMiB: 16, Calls: 1024, BufferMiB: 256,
 			FetchTimeout: 5 * time.Minute, LoadTimeout: 2 * time.Minute,
 			StateCheckpoint: time.Second, Drain: 5 * time.Second,
 		},

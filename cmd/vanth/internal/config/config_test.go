@@ -94,6 +94,10 @@ func TestPrecedence(t *testing.T) {
 		{"names and keys", "basic: {enableRestAuditLog: true, allowedHosts: [edge.local, '::2'], pluginKeys: [" + minisignKey + "]}", nil, nil, func(c *Config) {
 			c.Basic.AuditLog, c.Basic.AllowedHosts, c.Basic.PluginKeys = true, []string{"edge.local", "::2"}, []string{minisignKey}
 		}},
+		{"profiles", "basic: {pprof: true, pprofIp: '::1', pprofPort: 0}", nil, nil, func(c *Config) {
+			c.Basic.Pprof, c.Basic.PprofIP, c.Basic.PprofPort = true, "::1", 0
+		}},
+		{"profiles that are off may have any address", "basic: {pprofIp: 0.0.0.0}", nil, nil, func(c *Config) { c.Basic.PprofIP = "0.0.0.0" }},
 		{"bounds of plugins", "wasm: {fuel: 5000000000, stackKiB: 1, tableEntries: 2, outputKiB: 3, moduleMiB: 4, logKiBs: 5, stateKiBs: 6}", nil, nil, func(c *Config) {
 			w := &c.WASM
 			w.Fuel, w.StackKiB, w.TableEntries, w.OutputKiB, w.ModuleMiB, w.LogKiBs, w.StateKiBs = 5_000_000_000, 1, 2, 3, 4, 5, 6
@@ -162,6 +166,9 @@ func TestWrongValues(t *testing.T) {
 		{"half of TLS", "basic: {restTls: {certfile: a}}", nil, []string{"basic.restTls.certfile: found only one of certfile and keyfile"}},
 		{"pool", "wasm:\n  poolMin: 3\n  poolMax: 2\n", nil, []string{"kuiper.yaml:2: wasm.poolMin: found 3, expected at most wasm.poolMax, which is 2"}},
 		{"sizes", "limits: {packageMiB: 9, unpackedMiB: 8}", nil, []string{"limits.unpackedMiB: found 8, expected at least limits.packageMiB, which is 9"}},
+		{"profiles for all", "basic: {pprof: true, pprofIp: 0.0.0.0}", nil, []string{`kuiper.yaml:1: basic.pprofIp: found "0.0.0.0", which other machines may reach`}},
+		{"profiles anywhere", "basic: {pprof: true, pprofIp: ''}", nil, []string{`basic.pprofIp: found "", which other machines may reach`}},
+		{"port of profiles", "basic: {pprofPort: -1}", nil, []string{"basic.pprofPort: found -1, expected a whole number from 0 to 65535"}},
 		{"no listener", "basic: {restIp: ''}", nil, []string{"basic.restIp: found no address"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -273,6 +280,9 @@ func TestEKuiperFile(t *testing.T) {
 	}
 	if c.Basic.StopTimeout != 10*time.Second {
 		t.Errorf("gracefulShutdownTimeout: got %s", c.Basic.StopTimeout)
+	}
+	if !c.Basic.Pprof || c.Basic.PprofPort != 6060 {
+		t.Errorf("pprof: got %t at port %d", c.Basic.Pprof, c.Basic.PprofPort)
 	}
 }
 

@@ -1,0 +1,146 @@
+package host
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/vanth-io/vanth/host/hold"
+)
+
+// kept is what one goroutine at a time has of a published plugin between its calls:
+// what the module keeps for it, and the functions that it has called.
+type kept struct {
+	pinned Pinned // nil where the module keeps nothing
+	uses   []*use // by binding.index; nil before the first call
+}
+
+// take lends a kept. Who does not put it back has it for good, and ends it.
+func (e *entry) take() *kept {
+	if k, ok := e.keeps.Get().(*kept); ok {
+		return k
+	}
+	return e.keep()
+}
+
+// keep makes a kept, which ends when it is forgotten, if not before.
+func (e *entry) keep() *kept {
+	k := &kept{uses: make([]*use, len(e.bindings))}
+	if m, ok := e.module.(Pinner); ok {
+		k.pinned = m.Pin()
+	}
+	runtime.AddCleanup(k, func(rest kept) { rest.end() }, *k)
+	return k
+}
+
+// end gives everything back. It may be called again, and nothing else may.
+func (k *kept) end() {
+	if k.pinned != nil {
+		k.pinned.Unpin()
+	}
+	for i, u := range k.uses {
+		if u != nil {
+			u.usage.leave(u)
+		}
+		k.uses[i] = nil
+	}
+}
+
+// of returns the function of b, which belongs to the same plugin.
+func (k *kept) of(b *binding) *use {
+	if u := k.uses[b.index]; u != nil {
+		return u
+	}
+	u := &use{binding: b, fn: b.fn, usage: b.usage}
+	if k.pinned != nil {
+		u.fn = k.pinned.Function(b.fn)
+	}
+	u.scalar, _ = u.fn.(Scalar)
+	u.bytes, _ = u.fn.(Bytes)
+	u.metered, _ = u.fn.(Metered)
+	u.usage.join(u)
+	k.uses[b.index] = u
+	return u
+}
+
+// use is a function as one goroutine at a time has it. Its methods count the call,
+// unless the module was closed before it began, see [binding.missed].
+type use struct {
+	binding *binding
+	fn      Function
+	scalar  Scalar  // fn, if it has the lane
+	bytes   Bytes   // fn, if it has the lane
+	metered Metered // fn, if it has the lane
+	usage   *usage
+	calls   hold.Count
+}
+
+// begin returns the clock, if the call is sampled.
+func (u *use) begin() (t time.Time) {
+	if u.calls.Load()%sampling == 0 {
+		t = time.Now()
+	}
+	return t
+}
+
+// end counts a call.
+func (u *use) end(t time.Time, err error) {
+	if err == nil && t.IsZero() {
+		u.calls.Add(1)
+	} else if err == nil || !u.binding.missed(err) {
+		u.calls.Add(1)
+		u.usage.note(t, err)
+	}
+}
+
+func (u *use) exec(ctx context.Context, c *Call, args []any) (any, error) {
+	t := u.begin()
+	v, err := u.fn.Exec(ctx, c, args)
+	u.end(t, err)
+	return v, err
+}
+
+func (u *use) execMetered(ctx context.Context, c *Call, args []any) (v any, fuel uint64, err error) {
+	t := u.begin()
+	if u.metered != nil {
+		v, fuel, err = u.metered.ExecMetered(ctx, c, args)
+	} else {
+		v, err = u.fn.Exec(ctx, c, args)
+	}
+	u.end(t, err)
+	return v, fuel, err
+}
+
+func (u *use) execScalar(ctx context.Context, c *Call, words []uint64) error {
+	if u.scalar == nil {
+		return u.binding.noLane("scalar")
+	}
+	if u.calls.Load()%sampling == 0 {
+		return u.timed(ctx, c, words)
+	}
+	err := u.scalar.ExecScalar(ctx, c, words)
+	if err != nil {
+		u.end(time.Time{}, err)
+		return err
+	}
+	u.calls.Add(1)
+	return nil
+}
+
+// timed is execScalar for a call that is sampled.
+func (u *use) timed(ctx context.Context, c *Call, words []uint64) error {
+	t := time.Now()
+	err := u.scalar.ExecScalar(ctx, c, words)
+	u.end(t, err)
+	return err
+}
+
+func (u *use) execBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
+	if u.bytes == nil {
+		return dst, u.binding.noLane("bytes")
+	}
+	t := u.begin()
+	dst, err := u.bytes.ExecBytes(ctx, c, dst, args)
+	u.end(t, err)
+	return dst, err
+}

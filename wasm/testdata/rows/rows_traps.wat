@@ -1,0 +1,8 @@
+;; fault: trap
+;; text: unreachable
+(module
+  (memory (export "memory") 1)
+  (func (export "vanth_abi_1") (result i32) (i32.const 0))
+  (func (export "vanth_buf") (param i32) (result i32) (i32.const 4096))
+  (func (export "fx_f") (param i32 i32) (result i64) (i64.const 0))
+  (func (export "fb_f") (param i32 i32) (result i64) unreachable))
