@@ -13,10 +13,10 @@ GOBUILD := go build -trimpath -ldflags "$(LDFLAGS)"
 SMALL   := -tags nethttpomithttp2
 GUEST   := GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags "-s -w"
 
-.PHONY: help deps build native samples guests portables plugins demo test race fuzz meter hostile bench lint check cross kill clean
+.PHONY: help deps build native samples guests portables plugins demo test race fuzz meter hostile bench bench-compare bench-peers footprint arm lint check cross kill clean
 
 help: ## what can be made
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## download the Go modules, and say which optional tools are missing
 	go mod download && go -C sdk/go mod download && go -C plugins mod download
@@ -82,21 +82,44 @@ fuzz: ## every fuzz function for FUZZTIME (30s)
 MODULES ?= 1000000
 meter: ## compare MODULES generated modules with and without the meter, and tell its price
 	METER_MODULES=$(MODULES) go test -run TestDifferential -timeout 6h -v ./wasm/internal/meter
-	METER_PRICE=1 go test -run TestMeterPrice -timeout 1h -v ./wasm/internal/meter ./bench
+	METER_PRICE=1 go test -run TestMeterPrice -timeout 1h -v ./wasm/internal/meter
 
 hostile: ## hostile guests beside good ones, held to what is promised of a quiet machine
 	VANTH_HOSTILE=strict go test -run TestHostile -count 1 -timeout 30m -v ./wasm
 	GATE_BOMBS=all go test -run TestBombs -count 1 -timeout 1h -v ./wasm/internal/gate
 
-COUNT ?= 10
-bench: plugins ## raw wazero against our call path, to build/bench/bench.txt
-	@mkdir -p $(BUILD)/bench
-	go test -run '^$$' -bench . -count $(COUNT) ./bench | tee $(BUILD)/bench/bench.txt
+WORK ?=
+bench: ## subjects beside their floors, some minutes, to build/bench: table.md, plot.svg, summary.json. WORK=echo for some
+	VANTH_FIGURES=$(CURDIR)/$(BUILD)/bench VANTH_WORK="$(WORK)" go test -run TestFigures -count 1 -timeout 1h ./bench
+	@cat $(BUILD)/bench/table.md
+
+REF   ?= HEAD
+BOUND ?= 10
+bench-compare: $(BUILD)/bin/benchstat ## this tree beside the revision REF, in turns: fails where it is BOUND (10) per cent worse
+	go run ./bench/internal/compare -ref $(REF) -bound $(BOUND) -bench "$(COMPARED)"
+
+# What is ready in milliseconds and has no process of its own.
+COMPARED := Work/^(add|map|echo|columns|rows|16_callers|fib|HTTP|a_rule)
+
+$(BUILD)/bin/benchstat:
+	GOBIN=$(CURDIR)/$(BUILD)/bin go install $(BENCHSTAT)
+
+PEERS ?=
+bench-peers: ## the same work on Vanth and its peers, five minutes, to build/bench/peers; PEERS=-quick checks them only
+	go -C bench/peers run . -out ../../$(BUILD)/bench/peers $(PEERS)
 
 KILLS ?= 2000
 kill: build ## kill -9 the host at KILLS random instants, and then plugins under load
 	VANTH_KILLS=$(KILLS) go test -run TestKill -timeout 90m -v ./cmd/vanth
 	VANTH_KILLS=$(KILLS) go test -run Kill -timeout 90m -v ./portable
+
+footprint: guests ## what the host takes: the binary for every machine; memory, idle time and starts with plugins
+	@$(MAKE) --no-print-directory cross CROSS="$(CROSS) linux/386"
+	VANTH_FOOTPRINT=1 go test -run '^TestFootprint$$' -count 1 -timeout 30m -v ./cmd/vanth
+
+arm: guests ## run the builds for ARM, 32 and 64 bits, in qemu; says so where it cannot
+	@command -v qemu-arm-static >/dev/null || command -v qemu-arm >/dev/null || test $$(id -u) != 0 || apt-get install -y qemu-user-static || true
+	VANTH_QEMU=1 go test -run '^TestForeign$$' -count 1 -timeout 30m -v ./cmd/vanth
 
 lint: $(BUILD)/bin/golangci-lint $(BUILD)/bin/gofumpt ## format and style
 	@test -z "$$($(BUILD)/bin/gofumpt -l cmd host wasm native portable api store sdk etc plugins bench | tee /dev/stderr)"

@@ -14,7 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/vanth-io/vanth/host"
-	"github.com/vanth-io/vanth/store"
+	"github.com/vanth-io/vanth/host/hosttest"
 	"github.com/vanth-io/vanth/wasm"
 )
 
@@ -47,86 +47,118 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// raw is the floor: the guest on wazero and nothing else.
-type raw struct {
-	add, echo api.Function
-	memory    api.Memory
+// files are those of a plugin: names and contents.
+type files map[string][]byte
+
+// guestFiles are those of the guest. reset is what becomes of an instance after a
+// call; "" is the default, to use it again.
+func guestFiles(reset host.Reset) files {
+	return files{
+		"guest.wasm": guest,
+		"guest.json": fmt.Appendf(nil, `{"version":"1","functions":["add","echo","spin","twice","sum","count"],"sources":["tick"],"reset":%q,
+			"symbols":{"add":{"args":["f64","f64"],"returns":"f64"},"sum":{"args":["f64","f64"],"returns":"f64"},
+			"twice":{"args":["f64"],"returns":"f64"},"count":{"args":[],"returns":"i64"}}}`, reset),
+	}
 }
 
-func newRaw(b *testing.B) *raw {
+// packed makes a zip of a plugin's files.
+func (f files) packed(t testing.TB) *bytes.Buffer {
+	t.Helper()
+	var z bytes.Buffer
+	w := zip.NewWriter(&z)
+	for name, content := range f {
+		head := &zip.FileHeader{Name: name, Method: zip.Deflate}
+		head.SetMode(0o755)
+		to, err := w.CreateHeader(head)
+		if err == nil {
+			_, err = to.Write(content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &z
+}
+
+// openHost is a host of one runtime, whose plugins are forgotten when t ends.
+func openHost(t testing.TB, rt host.Runtime) *host.Host {
+	t.Helper()
 	ctx := context.Background()
-	rt := wazero.NewRuntime(ctx)
-	b.Cleanup(func() { rt.Close(ctx) })
-	mod, err := rt.Instantiate(ctx, guest)
+	h, err := host.Open(ctx, host.Options{Home: t.TempDir(), Store: &hosttest.MemStore{}, Runtimes: []host.Runtime{rt}})
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	return &raw{mod.ExportedFunction("fn_add"), mod.ExportedFunction("fx_echo"), mod.Memory()}
-}
-
-// newHost is a host with the guest installed as a user would have it.
-func newHost(b *testing.B, trusted bool) *host.Host {
-	b.Helper()
-	ctx, home := context.Background(), b.TempDir()
-	st, err := store.Open(filepath.Join(home, "vanth.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	o := wasm.Options{}
-	if trusted {
-		o.Trusted = []string{"guest"}
-	}
-	rt, err := wasm.New(ctx, o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	h, err := host.Open(ctx, host.Options{Home: home, Store: st, Runtimes: []host.Runtime{rt}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		h.Close(ctx)
-		rt.Close(ctx)
-		st.Close()
-	})
-	installGuest(b, h)
+	t.Cleanup(func() { h.Close(ctx) })
 	return h
 }
 
-// installGuest installs the guest as a user would.
-func installGuest(b *testing.B, h *host.Host) {
-	b.Helper()
-	var z bytes.Buffer
-	w := zip.NewWriter(&z)
-	for name, content := range map[string][]byte{"guest.wasm": guest, "guest.json": []byte(`{"version":"1","functions":["add","echo"]}`)} {
-		f, err := w.Create(name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		f.Write(content)
+// install installs a plugin as a user would.
+func install(t testing.TB, h *host.Host, class host.Class, name string, f files) host.Plugin {
+	t.Helper()
+	p, err := h.Install(context.Background(), host.Request{ID: host.ID{Class: class, Name: name}, Archive: f.packed(t)})
+	if err != nil {
+		t.Fatal(err)
 	}
-	w.Close()
-	if _, err := h.Install(context.Background(), host.Request{ID: host.ID{Class: host.ClassWASM, Name: "guest"}, Archive: &z}); err != nil {
-		b.Fatal(err)
-	}
+	return p
 }
 
-func handle(b *testing.B, h *host.Host, name string) *host.Handle {
-	b.Helper()
+// wasmHost is a host of WebAssembly plugins.
+func wasmHost(t testing.TB, o wasm.Options) *host.Host {
+	t.Helper()
+	rt, err := wasm.New(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rt.Close(context.Background()) })
+	return openHost(t, rt)
+}
+
+// guestHost is a host with the guest, under all limits.
+func guestHost(t testing.TB) *host.Host {
+	t.Helper()
+	h := wasmHost(t, wasm.Options{})
+	install(t, h, host.ClassWASM, "guest", guestFiles(host.ResetReuse))
+	return h
+}
+
+// function finds a function by its name.
+func function(t testing.TB, h *host.Host, name string) *host.Handle {
+	t.Helper()
 	f, err := h.Function(name)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return f
 }
 
-// both runs a benchmark with the deadline switch and without.
-func both(b *testing.B, run func(b *testing.B, h *host.Host)) {
-	for _, trusted := range []bool{true, false} {
-		name := "vanth"
-		if trusted {
-			name = "vanth-trusted"
-		}
-		b.Run(name, func(b *testing.B) { run(b, newHost(b, trusted)) })
+// raw is the floor: a module on wazero and nothing else.
+type raw struct {
+	mod    api.Module
+	memory api.Memory
+}
+
+func newRaw(t testing.TB, code []byte) *raw {
+	t.Helper()
+	ctx := context.Background()
+	rt := wazero.NewRuntime(ctx)
+	t.Cleanup(func() { rt.Close(ctx) })
+	mod, err := rt.Instantiate(ctx, code)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return &raw{mod, mod.Memory()}
+}
+
+// call is one exported function with a stack of its own, as whoever wants it
+// fast would keep it.
+func (r *raw) call(t testing.TB, name string) func(words []uint64) error {
+	t.Helper()
+	f := r.mod.ExportedFunction(name)
+	if f == nil {
+		t.Fatalf("found no export %q", name)
+	}
+	return func(words []uint64) error { return f.CallWithStack(context.Background(), words) }
 }

@@ -1,19 +1,18 @@
 package bench
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/vanth-io/vanth/bench/internal/report"
 	"github.com/vanth-io/vanth/host"
-	"github.com/vanth-io/vanth/host/hosttest"
 	"github.com/vanth-io/vanth/wasm"
 )
 
@@ -24,158 +23,186 @@ const kernelDir = "../wasm/internal/meter/testdata/kernels"
 type kernel struct {
 	name string
 	arg  uint64
+	loop bool // it loops and calls nothing
 }
 
 func kernels() []kernel {
 	return []kernel{
-		{"add", 4},
-		{"fib", 20},
-		{"sieve", 30_000},
-		{"nbody", 500},
-		{"sha256", 16 << 10},
-		{"json", 100},
-		{"matrix", 40},
-		{"upper", 1 << 16},
-		{"sort", 3000},
-		{"crc", 1 << 16},
-		{"copy", 400},
-		{"interp", 1000},
-		{"indirect", 30_000},
-		{"tree", 11},
+		{"fib", 20, false},
+		{"sieve", 30_000, true},
+		{"nbody", 500, true},
+		{"sha256", 16 << 10, true},
+		{"json", 100, false},
+		{"matrix", 40, true},
+		{"upper", 1 << 16, true},
+		{"sort", 3000, false},
+		{"crc", 1 << 16, false},
+		{"copy", 400, false},
+		{"interp", 1000, false},
+		{"indirect", 30_000, false},
+		{"tree", 11, false},
 	}
 }
 
-// kernelHost is a host with all kernels installed, one plugin each.
-func kernelHost(b testing.TB, trusted bool) *host.Host {
-	b.Helper()
-	ctx := context.Background()
-	o := wasm.Options{CallTimeout: time.Minute}
-	if trusted {
-		for _, k := range kernels() {
-			o.Trusted = append(o.Trusted, k.name)
-		}
-	}
-	rt, err := wasm.New(ctx, o)
+func (k kernel) code(t testing.TB) []byte {
+	t.Helper()
+	code, err := os.ReadFile(filepath.Join(kernelDir, k.name+".wasm"))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	b.Cleanup(func() { rt.Close(ctx) })
-	h, err := host.Open(ctx, host.Options{Home: b.TempDir(), Store: &hosttest.MemStore{}, Runtimes: []host.Runtime{rt}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { h.Close(ctx) })
-	for _, k := range kernels() {
-		code, err := os.ReadFile(filepath.Join(kernelDir, k.name+".wasm"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := h.Install(ctx, host.Request{ID: host.ID{Class: host.ClassWASM, Name: k.name}, Archive: kernelZip(b, k.name, code)}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return h
+	return code
 }
 
-// kernelZip packs a kernel as a plugin.
-func kernelZip(b testing.TB, name string, code []byte) *bytes.Buffer {
-	b.Helper()
-	var z bytes.Buffer
-	w := zip.NewWriter(&z)
-	for file, content := range map[string][]byte{name + ".wasm": code, name + ".json": fmt.Appendf(nil, `{"version":"1","functions":[%q]}`, name)} {
-		f, err := w.Create(file)
-		if err == nil {
-			_, err = f.Write(content)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		b.Fatal(err)
-	}
-	return &z
+// meterWorks is the kernel that others are compared with too.
+func meterWorks() []work {
+	return []work{{name: "fib(20)", subjects: func(t testing.TB) []subject {
+		bare, _, metered := kernelSubjects(t, kernel{name: "fib", arg: 20})
+		return []subject{bare, metered}
+	}}}
 }
 
-// kernelCall calls a kernel once.
-func kernelCall(b testing.TB, f *host.Handle, k kernel, words []uint64) uint64 {
-	words[0] = k.arg
-	if err := f.ExecScalar(context.Background(), nil, words); err != nil {
-		b.Fatal(k.name, err)
+// kernelSubjects are a kernel on raw wazero; behind a handle without a deadline, fuel
+// and bounded depth, for that is what an operator's trust does; and with them. What
+// they compute must be the same.
+func kernelSubjects(t testing.TB, k kernel) (bare, trusted, metered subject) {
+	t.Helper()
+	code := k.code(t)
+	call := newRaw(t, code).call(t, k.name)
+	words := []uint64{k.arg}
+	if err := call(words); err != nil {
+		t.Fatal(err)
 	}
-	return words[0]
-}
-
-// BenchmarkMeter calls the kernels as a user would, with the meter and without.
-func BenchmarkMeter(b *testing.B) {
-	both := []struct {
-		name string
-		h    *host.Host
-	}{{"trusted", kernelHost(b, true)}, {"metered", kernelHost(b, false)}}
-	for _, k := range kernels() {
-		for _, s := range both {
-			b.Run(k.name+"/"+s.name, func(b *testing.B) {
-				f := kernelFunction(b, s.h, k.name)
-				words := make([]uint64, 1)
-				b.ReportAllocs()
-				for b.Loop() {
-					kernelCall(b, f, k, words)
-				}
-			})
-		}
-	}
-}
-
-// TestMeterPrice measures the kernels through the host in turns and prints what the meter costs. It runs when METER_PRICE is
-// set, and fails only on results that differ: what is promised is held where the engine alone is measured, beside the
-// kernels.
-func TestMeterPrice(t *testing.T) {
-	if os.Getenv("METER_PRICE") == "" {
-		t.Skip("METER_PRICE is not set")
-	}
-	const rounds = 100
-	var hosts [2]*host.Host
-	for i := range hosts {
-		hosts[i] = kernelHost(t, i == 0)
-	}
-	var table strings.Builder
-	for _, k := range kernels() {
-		var subjects [2]*host.Handle
-		var results [2]uint64
-		words := make([]uint64, 1)
-		for i, h := range hosts {
-			subjects[i] = kernelFunction(t, h, k.name)
-			results[i] = kernelCall(t, subjects[i], k, words)
-		}
-		if results[0] != results[1] {
-			t.Errorf("%s: found %d with the meter, expected %d as without", k.name, results[1], results[0])
-		}
-		measure := func(i, n int) float64 {
-			start := time.Now()
+	want := words[0]
+	loop := func(call func(words []uint64) error) func(n int) error {
+		return func(n int) error {
+			words := make([]uint64, 1)
 			for range n {
-				kernelCall(t, subjects[i], k, words)
+				words[0] = k.arg
+				if err := call(words); err != nil {
+					return err
+				}
+				if words[0] != want {
+					return fmt.Errorf("%w: %d, expected %d", errWrong, words[0], want)
+				}
 			}
-			return float64(time.Since(start)) / float64(n)
+			return nil
 		}
-		n := 1 + int(1e6/measure(0, 10))
-		var times [2][]float64
-		for range rounds {
-			for i := range subjects {
-				times[i] = append(times[i], measure(i, n))
-			}
-		}
-		raw, metered := slices.Min(times[0]), slices.Min(times[1])
-		fmt.Fprintf(&table, "%-10s %12.1f %12.1f %8.3f\n", k.name, raw, metered, metered/raw)
 	}
-	t.Logf("ns a call, least of %d rounds\n%-10s %12s %12s\n%s", rounds, "kernel", "trusted", "metered", &table)
+	hosted := func(name string, trusted []string) subject {
+		h := wasmHost(t, wasm.Options{CallTimeout: time.Minute, Trusted: trusted})
+		install(t, h, host.ClassWASM, k.name, files{
+			k.name + ".wasm": code, k.name + ".json": fmt.Appendf(nil, `{"version":"1","functions":[%q]}`, k.name),
+		})
+		return subject{name: name, run: loop(laneWords(function(t, h, k.name)))}
+	}
+	return subject{name: "raw wazero", run: loop(call)}, hosted("handle, trusted", []string{k.name}), hosted("handle, metered", nil)
 }
 
-// kernelFunction finds a kernel by its name.
-func kernelFunction(b testing.TB, h *host.Host, name string) *host.Handle {
-	b.Helper()
-	f, err := h.Function(name)
-	if err != nil {
-		b.Fatal(err)
+// meterStudies are the prices of P6.
+func meterStudies() []study {
+	return []study{{"the meter on kernels", kernelRows}, {"the meter on a call", callRows}, {"the collector beside an endless guest", collectorRows}}
+}
+
+// kernelRows has a row for each kernel, and geometric means. Here least times are
+// compared: the promise is a few per cent, and no machine is as still as that.
+func kernelRows(t testing.TB) []report.Row {
+	const rounds, round = 100, 2 * time.Millisecond
+	var rows []report.Row
+	overTrusted, overBare := 0.0, 0.0
+	for _, k := range kernels() {
+		bare, trusted, metered := kernelSubjects(t, k)
+		figures, err := measure([]subject{trusted, metered, bare}, rounds, round)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := leastRow("kernel "+k.name+", least times", figures)
+		if k.loop {
+			r.Promise, r.Bound = "P6: at most 1.03x on loops", 1.03
+		}
+		overTrusted += math.Log(r.Ratio)
+		overBare += math.Log(figures[1].LeastNS / figures[2].LeastNS)
+		rows = append(rows, r)
 	}
-	return f
+	mean := func(logs float64) float64 { return math.Exp(logs / float64(len(kernels()))) }
+	return append(rows, report.Row{
+		Work: "geometric mean of the kernels", Subject: "handle, metered", Floor: "handle, trusted",
+		Ratio: mean(overTrusted), Promise: "P6: at most 1.15x", Bound: 1.15,
+	}, report.Row{
+		Work: "geometric mean of the kernels", Subject: "handle, metered", Floor: "raw wazero", Ratio: mean(overBare),
+	})
+}
+
+// leastRow is the row of the second figure beside the first, of least times.
+func leastRow(work string, figures []report.Figure) report.Row {
+	r := report.Rows(work, figures)[0]
+	r.MedianNS, r.FloorNS, r.Ratio = figures[1].LeastNS, figures[0].LeastNS, figures[1].LeastRatio
+	return r
+}
+
+// callRows is what the meter adds to a call that does next to nothing.
+func callRows(t testing.TB) []report.Row {
+	_, trusted, metered := kernelSubjects(t, kernel{name: "add", arg: 4})
+	figures, err := measure([]subject{trusted, metered}, 100, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := leastRow("what the meter adds to a call, least times", figures)
+	r.Value, r.Unit = max(r.MedianNS-r.FloorNS, 0.01), "ns more"
+	r.Promise, r.Bound, r.Of = "P6: at most 1 ns a call", 1, report.OfValue
+	return []report.Row{r}
+}
+
+// collectorRows is how long a garbage collection takes beside a guest that never
+// ends, and beside a Go loop that does not either.
+func collectorRows(t testing.TB) []report.Row {
+	h := wasmHost(t, wasm.Options{CallTimeout: time.Minute})
+	install(t, h, host.ClassWASM, "guest", guestFiles(host.ResetReuse))
+	spin := function(t, h, "spin")
+	guestLoop := func(ctx context.Context) { _, _ = spin.Exec(ctx, nil, nil) }
+	goLoop := func(ctx context.Context) {
+		for ctx.Err() == nil {
+		}
+	}
+	var took [2][]float64
+	for range 61 {
+		for i, busy := range []func(context.Context){goLoop, guestLoop} {
+			took[i] = append(took[i], collect(busy))
+		}
+	}
+	floor, guest := report.Median(took[0]), report.Median(took[1])
+	return []report.Row{{
+		Work: "a garbage collection of the host", Subject: "beside an endless guest", Floor: "beside an endless Go loop",
+		MedianNS: guest, FloorNS: floor, Ratio: guest / floor, Value: max(guest-floor, 1), Unit: "ns more",
+		Promise: "P6: at most 1 ms more", Bound: 1e6, Of: report.OfValue,
+	}}
+}
+
+// collect is how many nanoseconds a collection takes while something is busy.
+func collect(busy func(context.Context)) float64 {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		busy(ctx)
+	}()
+	time.Sleep(2 * time.Millisecond) // until it is
+	begun := time.Now()
+	runtime.GC()
+	took := time.Since(begun)
+	stop()
+	<-ended
+	return float64(took.Nanoseconds())
+}
+
+// TestKernelsKnown: each kernel here is one that the meter has.
+func TestKernelsKnown(t *testing.T) {
+	names, err := filepath.Glob(filepath.Join(kernelDir, "*.wasm"))
+	if err != nil || len(names) < len(kernels()) {
+		t.Fatal(names, err)
+	}
+	for _, k := range kernels() {
+		if !slices.Contains(names, filepath.Join(kernelDir, k.name+".wasm")) {
+			t.Errorf("%s: found none in %s", k.name, kernelDir)
+		}
+	}
 }

@@ -3,10 +3,8 @@
 package bench
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,84 +14,67 @@ import (
 	contract "github.com/lf-edge/ekuiper/contract/v2/api"
 
 	"github.com/vanth-io/vanth/host"
-	"github.com/vanth-io/vanth/host/hosttest"
 	"github.com/vanth-io/vanth/native"
 )
 
-// BenchmarkNative calls the sample echo: the floor is the plugin's own method,
-// through the interface that it implements; vanth runs it in this process,
-// worker in a process of its own.
-func BenchmarkNative(b *testing.B) {
-	file := filepath.Join(b.TempDir(), "Echo.so")
+// nativeWorks is the sample echo as a .so file.
+func nativeWorks() []work {
+	return []work{{name: "native echo", subjects: nativeEcho}}
+}
+
+// nativeEcho has the plugin's own method as the floor, through the interface that it
+// implements; the plugin in this process, and in one of its own.
+func nativeEcho(t testing.TB) []subject {
+	file := filepath.Join(t.TempDir(), "Echo.so")
 	// As this test binary is built, so must the plugin be.
 	cmd := exec.Command("go", "-C", "../plugins", "build", "-buildmode=plugin", "-o", file, "./functions/echo")
 	if said, err := cmd.CombinedOutput(); err != nil {
-		b.Skipf("SKIPPED BenchmarkNative: no plugin could be built: %v\n%s", err, said)
+		t.Skipf("SKIPPED: no plugin could be built: %v\n%s", err, said)
 	}
 	code, err := os.ReadFile(file)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	self, err := os.Executable()
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
+	inside, installed := nativePlugin(t, native.Options{}, code)
+	so, err := plugin.Open(installed) // a second copy of it could not be opened
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbol, err := so.Lookup("Echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	echo := symbol.(func() contract.Function)()
 	args := []any{"x"}
-	inside, installed := nativeEcho(b, native.Options{}, code)
-	b.Run("floor", func(b *testing.B) {
-		so, err := plugin.Open(installed) // a second copy of it could not be opened
-		if err != nil {
-			b.Fatal(err)
-		}
-		symbol, err := so.Lookup("Echo")
-		if err != nil {
-			b.Fatal(err)
-		}
-		echo := symbol.(func() contract.Function)()
-		b.ReportAllocs()
-		for b.Loop() {
-			if v, ok := echo.Exec(nil, args); !ok || v != "x" {
-				b.Fatal(v, ok)
-			}
-		}
-	})
-	worker, _ := nativeEcho(b, native.Options{Worker: []string{self, workerWord}}, code)
-	for name, echo := range map[string]*host.Handle{"vanth": inside, "worker": worker} {
-		b.Run(name, func(b *testing.B) {
-			ctx := context.Background()
-			b.ReportAllocs()
-			for b.Loop() {
-				if v, err := echo.Exec(ctx, nil, args); err != nil || v != "x" {
-					b.Fatal(v, err)
+	worker, _ := nativePlugin(t, native.Options{Worker: []string{self, workerWord}}, code)
+	return []subject{
+		{name: "the plugin's own method", run: func(n int) error {
+			for range n {
+				if v, ok := echo.Exec(nil, args); !ok || v != "x" {
+					return fmt.Errorf("%w: %v", errWrong, v)
 				}
 			}
-		})
+			return nil
+		}},
+		{name: "in-process", run: execLoop(inside, args, "x")},
+		{name: "in a worker process", run: execLoop(worker, args, "x")},
 	}
 }
 
-// nativeEcho installs the plugin in a host and returns its function and file.
-func nativeEcho(b *testing.B, opts native.Options, code []byte) (*host.Handle, string) {
-	b.Helper()
-	ctx := context.Background()
-	rt := native.New(opts)
-	b.Cleanup(func() { rt.Close(ctx) })
-	h, err := host.Open(ctx, host.Options{Home: b.TempDir(), Store: &hosttest.MemStore{}, Runtimes: []host.Runtime{rt}})
+// nativePlugin installs the plugin in a host and returns its function and file.
+func nativePlugin(t testing.TB, o native.Options, code []byte) (*host.Handle, string) {
+	t.Helper()
+	rt := native.New(o)
+	t.Cleanup(func() { rt.Close(context.Background()) })
+	h := openHost(t, rt)
+	id := host.ID{Class: host.ClassFunctions, Name: "echo"}
+	p, err := h.Install(t.Context(), host.Request{ID: id, Archive: files{"Echo.so": code}.packed(t)})
 	if err != nil {
-		b.Fatal(err)
+		t.Skipf("SKIPPED: %v", err)
 	}
-	b.Cleanup(func() { h.Close(ctx) })
-	var z bytes.Buffer
-	w := zip.NewWriter(&z)
-	f, err := w.Create("Echo.so")
-	if err == nil {
-		_, err = f.Write(code)
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		b.Fatal(err)
-	}
-	p, err := h.Install(ctx, host.Request{ID: host.ID{Class: host.ClassFunctions, Name: "echo"}, Archive: &z})
-	if err != nil {
-		b.Skipf("SKIPPED %s: %v", b.Name(), err)
-	}
-	return handle(b, h, "echo"), filepath.Join(p.Dir, "Echo.so")
+	return function(t, h, "echo"), filepath.Join(p.Dir, "Echo.so")
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/vanth-io/vanth/native"
 )
 
-// workerWord makes this binary a worker process of BenchmarkNative.
+// workerWord makes this binary a worker process of the native works.
 const workerWord = "bench-native-worker"
 
 // isWorker tells whether this process was started as a worker, and runs it.
