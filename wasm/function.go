@@ -312,6 +312,9 @@ func (in *instance) room(ctx context.Context, n int) ([]byte, error) {
 		}
 		stack := in.stack[:1]
 		stack[0] = uint64(size)
+		if in.buffer == nil {
+			in.buffer = in.mod.ExportedFunction(exportBuffer)
+		}
 		if err := in.run(ctx, in.buffer, stack); err != nil {
 			return nil, err
 		}

@@ -29,7 +29,7 @@ type instance struct {
 	mod    api.Module
 	memory api.Memory     // nil when the module has none
 	lease  *reserve.Lease // of what the memory is made of
-	buffer api.Function
+	buffer api.Function   // nil until it is needed: it has a stack of the engine's
 	ctx    *guestContext
 	kill   context.CancelFunc // ends ctx, and the call under way
 
@@ -106,9 +106,6 @@ func (m *module) instantiate(ctx context.Context) (_ *instance, err error) {
 	in.mod, in.caller = mod, nil
 	in.memory = mod.Memory()
 	in.entries = make([]api.Function, m.entries)
-	if m.packed {
-		in.buffer = mod.ExportedFunction(exportBuffer)
-	}
 	if m.metered {
 		in.fuel = mod.ExportedGlobal(meter.ExportFuel).(api.MutableGlobal)
 	}
