@@ -27,12 +27,14 @@
 // dials and asks for work (wire*.go, internal/sp); the lane is ours, one stream
 // with many requests under way at once (lane*.go, sdk/abi/lane.md). The host
 // offers the lane to every process, and what the process does first decides.
+// A lone call reads its own answer on either; where several are under way one
+// goroutine reads for all (lane_reader.go, internal/sp).
 //
 // What the child can do to the host is bounded: every wait, every queue, every
 // message. It is a peer that is believed about its own plugin only.
 //
 // # What it may import
 //
-// host, and internal/sp and internal/child of its own. No other package speaks
+// host, and internal/sp, internal/child and internal/trial of its own. No other package speaks
 // eKuiper's wire.
 package portable

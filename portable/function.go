@@ -114,11 +114,15 @@ func (f *function) limit(ctx context.Context) (context.Context, *limited) {
 	if ms := f.m.manifest.Limits.CallMs; ms > 0 {
 		limit = min(limit, time.Duration(ms)*time.Millisecond)
 	}
-	end := time.Now().Add(limit)
-	if sooner, ok := ctx.Deadline(); ok && !sooner.After(end) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= limit {
 		return ctx, nil
 	}
-	l := &limited{Context: ctx, end: end}
+	limits := &f.m.rt.limits
+	l, ok := limits.Get().(*limited)
+	if !ok {
+		l = &limited{home: limits}
+	}
+	l.Context, l.limit, l.patient = ctx, limit, limit > 4*patrol
 	return l, l
 }
 

@@ -7,17 +7,30 @@ import (
 )
 
 // limited is a context with an earlier end, whose timer is made when somebody
-// waits for it: most calls are answered before anybody does.
+// waits for it, and whose end is reckoned when somebody asks for it: most calls are
+// answered before anybody does, and the clock costs as much as the rest of them.
 type limited struct {
 	context.Context // the caller's
-	end             time.Time
+	limit           time.Duration
+	patient         bool       // see the function
+	home            *sync.Pool // where it goes when nobody has waited; may be nil
 
 	mu     sync.Mutex      // guards what follows
+	end    time.Time       // zero before somebody asks
 	timed  context.Context // nil before somebody waits
 	cancel context.CancelFunc
 }
 
 var _ context.Context = (*limited)(nil)
+
+// patient says that nobody minds if the end of ctx is noticed two patrols late.
+func patient(ctx context.Context) bool {
+	if l, ok := ctx.(*limited); ok {
+		return l.patient
+	}
+	end, has := ctx.Deadline()
+	return !has || time.Until(end) > 4*patrol
+}
 
 // release ends the context. Nobody may wait for it any more.
 func (l *limited) release() {
@@ -25,10 +38,23 @@ func (l *limited) release() {
 		return
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cancel != nil {
-		l.cancel()
+	cancel, home := l.cancel, l.home
+	l.mu.Unlock()
+	switch {
+	case cancel != nil:
+		cancel()
+	case home != nil:
+		l.Context, l.end = nil, time.Time{}
+		home.Put(l)
 	}
+}
+
+// until returns the end. It requires l.mu.
+func (l *limited) until() time.Time {
+	if l.end.IsZero() {
+		l.end = time.Now().Add(l.limit)
+	}
+	return l.end
 }
 
 // timer returns the context that really ends.
@@ -36,31 +62,36 @@ func (l *limited) timer() context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.timed == nil {
-		l.timed, l.cancel = context.WithDeadline(l.Context, l.end)
+		l.timed, l.cancel = context.WithDeadline(l.Context, l.until())
 	}
 	return l.timed
 }
 
-// now returns that context if it is there, and else the caller's.
-func (l *limited) now() (ctx context.Context, timed bool) {
+// now returns that context if it is there, and else the caller's; over says that
+// its time has come.
+func (l *limited) now() (ctx context.Context, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.timed != nil {
-		return l.timed, true
+		return l.timed, false
 	}
-	return l.Context, false
+	return l.Context, !l.end.IsZero() && !time.Now().Before(l.end)
 }
 
 // Deadline implements context.Context.
-func (l *limited) Deadline() (time.Time, bool) { return l.end, true }
+func (l *limited) Deadline() (time.Time, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.until(), true
+}
 
 // Done implements context.Context.
 func (l *limited) Done() <-chan struct{} { return l.timer().Done() }
 
 // Err implements context.Context.
 func (l *limited) Err() error {
-	ctx, timed := l.now()
-	if !timed && !time.Now().Before(l.end) {
+	ctx, over := l.now()
+	if over {
 		ctx = l.timer()
 	}
 	return ctx.Err()

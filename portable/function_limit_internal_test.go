@@ -14,7 +14,8 @@ func TestLimited(t *testing.T) {
 	for name, wait := range map[string]bool{"nobody waits": false, "somebody waits": true} {
 		t.Run(name, func(t *testing.T) {
 			begin := func(parent context.Context, limit time.Duration) *limited {
-				l := &limited{Context: parent, end: time.Now().Add(limit)}
+				l := &limited{Context: parent, limit: limit}
+				_, _ = l.Deadline()
 				if wait {
 					_ = l.Done()
 				}
@@ -45,9 +46,9 @@ func TestLimited(t *testing.T) {
 			ended(l, context.Canceled, why)
 			ended(begin(parent, time.Hour), context.Canceled, why)
 
-			l = begin(t.Context(), 20*time.Millisecond)
+			l = begin(t.Context(), 250*time.Millisecond)
 			ended(l, nil, nil)
-			time.Sleep(30 * time.Millisecond)
+			time.Sleep(260 * time.Millisecond)
 			ended(l, context.DeadlineExceeded, context.DeadlineExceeded)
 			ended(begin(t.Context(), -time.Second), context.DeadlineExceeded, context.DeadlineExceeded)
 		})

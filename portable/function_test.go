@@ -110,7 +110,7 @@ func TestTimeOut(t *testing.T) {
 		p := load(t, newRuntime(t, o), r)
 		for i := range 3 {
 			begun := time.Now()
-			err := callError(p, "sleep", 100.0+float64(i))
+			err := callError(p, "sleep", 200.0+float64(i))
 			took := time.Since(begun)
 			if g := guestError(t, "sleep", err); g.Fault != host.FaultDeadline || !errors.Is(err, context.DeadlineExceeded) ||
 				!strings.Contains(err.Error(), "time out, plugin kit status running, message: ") || took > time.Second {

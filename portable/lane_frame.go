@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/vanth-io/vanth/host/frame"
 )
@@ -67,12 +68,15 @@ func end(dst []byte, start int) []byte {
 
 var errProtocol = errors.New("broke the protocol of the lane")
 
-// frameReader reads frames. A payload is valid until the next.
+// frameReader reads frames. A payload is valid until the next. After an error of its
+// reader it can go on where it was.
 type frameReader struct {
 	r     io.Reader
 	b     []byte // read and not yet taken: b[from:to]
 	from  int
 	to    int
+	head  head   // of the frame whose payload is still to come
+	size  int64  // of that payload; -1 while the head is to come
 	large []byte // of a payload that does not fit b
 }
 
@@ -83,7 +87,7 @@ const (
 )
 
 func newFrameReader(r io.Reader) *frameReader {
-	return &frameReader{r: r, b: make([]byte, readBuffer)}
+	return &frameReader{r: r, b: make([]byte, readBuffer), size: -1}
 }
 
 // fill makes at least n bytes available in b; n is at most readBuffer.
@@ -109,19 +113,12 @@ func (f *frameReader) fill(n int) error {
 func (f *frameReader) buffered() bool { return f.to-f.from >= headSize }
 
 func (f *frameReader) next() (h head, payload []byte, err error) {
-	if err := f.fill(headSize); err != nil {
-		return h, nil, err
+	if f.size < 0 {
+		if err := f.open(); err != nil {
+			return h, nil, err
+		}
 	}
-	b := f.b[f.from:]
-	n := int64(binary.LittleEndian.Uint32(b))
-	h = head{
-		op: b[4], flags: b[5], symbol: binary.LittleEndian.Uint16(b[6:]),
-		id: binary.LittleEndian.Uint32(b[8:]), context: binary.LittleEndian.Uint32(b[12:]),
-	}
-	f.from += headSize
-	if n > frame.MaxBytes {
-		return h, nil, fmt.Errorf("%w: a payload of %d bytes: at most %d are allowed", errProtocol, n, frame.MaxBytes)
-	}
+	n := f.size
 	if n <= readBuffer-headSize {
 		if err := f.fill(int(n)); err != nil {
 			return h, nil, err
@@ -129,17 +126,48 @@ func (f *frameReader) next() (h head, payload []byte, err error) {
 		payload = f.b[f.from : f.from+int(n) : f.from+int(n)]
 		f.from += int(n)
 		f.large = nil // one large message does not hold its memory
-		return h, payload, nil
-	}
-	f.large = append(f.large[:0], f.b[f.from:f.to]...)
-	f.from, f.to = 0, 0
-	for int64(len(f.large)) < n {
-		step := min(int(n)-len(f.large), readStep)
-		start := len(f.large)
-		f.large = append(f.large, make([]byte, step)...)
-		if _, err := io.ReadFull(f.r, f.large[start:]); err != nil {
+	} else {
+		if err := f.gather(n); err != nil {
 			return h, nil, err
 		}
+		payload = f.large
 	}
-	return h, f.large, nil
+	f.size = -1
+	return f.head, payload, nil
+}
+
+// open reads the head of the next frame.
+func (f *frameReader) open() error {
+	if err := f.fill(headSize); err != nil {
+		return err
+	}
+	b := f.b[f.from:]
+	n := int64(binary.LittleEndian.Uint32(b))
+	f.head = head{
+		op: b[4], flags: b[5], symbol: binary.LittleEndian.Uint16(b[6:]),
+		id: binary.LittleEndian.Uint32(b[8:]), context: binary.LittleEndian.Uint32(b[12:]),
+	}
+	f.from += headSize
+	if n > frame.MaxBytes {
+		return fmt.Errorf("%w: a payload of %d bytes: at most %d are allowed", errProtocol, n, frame.MaxBytes)
+	}
+	if f.size = n; n > readBuffer-headSize {
+		f.large = append(f.large[:0], f.b[f.from:f.to]...)
+		f.from, f.to = 0, 0
+	}
+	return nil
+}
+
+// gather reads a payload of n bytes that does not fit b.
+func (f *frameReader) gather(n int64) error {
+	for int64(len(f.large)) < n {
+		have := len(f.large)
+		f.large = slices.Grow(f.large, int(min(n-int64(have), readStep)))
+		m, err := f.r.Read(f.large[have:min(int64(cap(f.large)), n)])
+		f.large = f.large[:have+m]
+		if err != nil && int64(len(f.large)) < n {
+			return err
+		}
+	}
+	return nil
 }

@@ -42,10 +42,28 @@ func (s *laneNodes) put(a *laneNode) bool {
 	return true
 }
 
-func (s *laneNodes) remove(handle uint32) {
+// remove forgets a node; false when it was not there.
+func (s *laneNodes) remove(handle uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_, was := s.open[handle]
 	delete(s.open, handle)
+	return was
+}
+
+// enrol registers a node, whose messages the watcher reads.
+func (l *lane) enrol(a *laneNode) bool {
+	if !l.nodes.put(a) {
+		return false
+	}
+	l.pending.opened(1)
+	return true
+}
+
+func (l *lane) strike(a *laneNode) {
+	if l.nodes.remove(a.handle) {
+		l.pending.opened(-1)
+	}
 }
 
 // attach implements link.
@@ -60,10 +78,10 @@ func (l *lane) attach(ctx context.Context, n *node) (attachment, error) {
 		if w, err = l.pending.add(nil, nil); err != nil {
 			return nil, err
 		}
-		if a.handle = w.id; l.nodes.put(a) {
+		if a.handle = w.id; l.enrol(a) {
 			break
 		}
-		l.pending.drop(w)
+		l.pending.drop(w, false)
 	}
 	op, fields := byte(opOpenSink), map[string]any{"config": map[string]any(n.props)}
 	if n.symbol.Kind == host.KindSource {
@@ -77,7 +95,7 @@ func (l *lane) attach(ctx context.Context, n *node) (attachment, error) {
 		return frame.Append(b, fields)
 	})
 	if err != nil {
-		l.nodes.remove(a.handle)
+		l.strike(a)
 		return nil, l.said(n.symbol.Name, err)
 	}
 	if n.symbol.Kind == host.KindSink {
@@ -89,7 +107,7 @@ func (l *lane) attach(ctx context.Context, n *node) (attachment, error) {
 // detach implements attachment.
 func (a *laneNode) detach(ctx context.Context) error {
 	a.once.Do(func() { close(a.gone) })
-	defer a.l.nodes.remove(a.handle)
+	defer a.l.strike(a)
 	_, err := a.l.ask(ctx, nil, head{op: opClose, context: a.handle}, nil)
 	return a.l.said(a.n.symbol.Name, err)
 }
@@ -97,7 +115,7 @@ func (a *laneNode) detach(ctx context.Context) error {
 // drop implements attachment.
 func (a *laneNode) drop() {
 	a.once.Do(func() { close(a.gone) })
-	a.l.nodes.remove(a.handle)
+	a.l.strike(a)
 }
 
 // laneSource is a source on the lane.
@@ -230,55 +248,4 @@ func rows(v any) any {
 		out[i] = m
 	}
 	return out
-}
-
-// state answers what the plugin asks of its memory.
-func (l *lane) state(h head, payload []byte) error {
-	list, err := frame.DecodeArgs(payload)
-	if err != nil || len(list) == 0 {
-		return fmt.Errorf("%w: op %d without a key", errProtocol, h.op)
-	}
-	key, ok := list[0].(string)
-	if !ok {
-		return fmt.Errorf("%w: op %d with a key that is no text", errProtocol, h.op)
-	}
-	scope := l.seats.of(h.context).Scope()
-	kept := l.p.m.state
-	answer := head{op: opValue, id: h.id}
-	build := func(b []byte) ([]byte, error) { return frame.AppendNil(b), nil }
-	var fault error
-	switch {
-	case h.op == opGet:
-		build = func(b []byte) ([]byte, error) {
-			b, _ = kept.Append(b, scope, key) // empty for none
-			return b, nil
-		}
-	case h.op == opPut && len(list) == 2:
-		var value []byte
-		if value, fault = frame.Append(nil, list[1]); fault == nil {
-			fault = kept.Put(scope, key, value)
-		}
-	case h.op == opDelete:
-		kept.Delete(scope, key)
-	case h.op == opAdd && len(list) == 2:
-		by, ok := list[1].(int64)
-		if !ok {
-			return fmt.Errorf("%w: a counter is added to by %.64s", errProtocol, host.Describe(list[1]))
-		}
-		var n int64
-		n, fault = kept.Add(scope, key, by)
-		build = func(b []byte) ([]byte, error) { return frame.AppendInt(b, n), nil }
-	case h.op == opCount:
-		n := kept.Counter(scope, key)
-		build = func(b []byte) ([]byte, error) { return frame.AppendInt(b, n), nil }
-	default:
-		return fmt.Errorf("%w: op %d with %d fields", errProtocol, h.op, len(list))
-	}
-	if fault != nil {
-		answer.flags = flagError
-		build = func(b []byte) ([]byte, error) {
-			return frame.Append(b, &frame.Error{Msg: fault.Error(), Class: "usage"})
-		}
-	}
-	return l.enqueue(answer, build)
 }

@@ -1,19 +1,32 @@
 package portable
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/vanth-io/vanth/host"
 )
 
-// pending are the requests under way on a lane. An id is the place of its waiter
-// and how often that place was used, so that a late answer finds nobody.
+// pending are the requests under way on a lane, and who reads their answers, see
+// lane_read.go. An id is the place of its waiter and how often that place was
+// used, so that a late answer finds nobody.
 type pending struct {
+	handed chan struct{} // tells the watcher that it reads now
+
 	mu      sync.Mutex // guards what follows
 	waiters []*waiter  // by place
 	free    []*waiter
+	asked   int // waiters that are asked
 	ended   bool
+
+	reads atomic.Uint32 // a reader; changes under mu
+	led   bool          // callers may read
+	nodes int           // sources and sinks that are open
+	turns uint64        // of callers that read
+	solo  int           // answers in a row that the watcher read for a call that was alone
 }
 
 // waiter waits for the answer to one request.
@@ -25,6 +38,8 @@ type waiter struct {
 	err    error         // there will be none
 	tell   func(failed bool, payload []byte, err error)
 	state  waiting
+	leads  bool        // it reads
+	alarm  *time.Timer // nil before it was needed
 }
 
 type waiting uint8
@@ -40,7 +55,7 @@ const (
 const maxPending = 1 << 14
 
 // add makes a waiter whose answer is appended to dst, or given to tell on the
-// reader's goroutine, which must not block.
+// goroutine that reads, which must not block.
 func (p *pending) add(dst []byte, tell func(failed bool, payload []byte, err error)) (*waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,24 +76,56 @@ func (p *pending) add(dst []byte, tell func(failed bool, payload []byte, err err
 		w.id += 1 << 16
 	}
 	w.dst, w.tell, w.state, w.failed, w.err = dst, tell, asked, false, nil
+	p.asked++
 	return w, nil
 }
 
-// drop frees a waiter.
-func (p *pending) drop(w *waiter) {
+// drop frees a waiter. If it reads, somebody else does from now on; more says that
+// there is something to read at once.
+func (p *pending) drop(w *waiter, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.release(w)
+	if w.leads {
+		w.leads = false
+		p.next(more)
+	}
 }
 
 // release requires p.mu.
 func (p *pending) release(w *waiter) {
+	if w.state == asked {
+		p.asked--
+	}
 	w.state, w.dst, w.tell = idle, nil, nil
 	select {
 	case <-w.done: // an end that nobody waited for
 	default:
 	}
 	p.free = append(p.free, w)
+}
+
+// await waits for the answer, false if ctx ended first. A bound of ours has no timer
+// of its own yet, and gets the waiter's.
+func (w *waiter) await(ctx context.Context) bool {
+	var rings <-chan time.Time
+	if l, ok := ctx.(*limited); ok {
+		end, _ := l.Deadline()
+		if left := time.Until(end); w.alarm == nil {
+			w.alarm = time.NewTimer(left)
+		} else {
+			w.alarm.Reset(left)
+		}
+		defer w.alarm.Stop()
+		ctx, rings = l.Context, w.alarm.C
+	}
+	select {
+	case <-w.done:
+		return true
+	case <-ctx.Done():
+	case <-rings:
+	}
+	return false
 }
 
 // giveUp frees a waiter that waits no more; false when its answer is here.
@@ -92,13 +139,20 @@ func (p *pending) giveUp(w *waiter) bool {
 	return true
 }
 
-// answer gives an answer to whoever waits for it.
-func (p *pending) answer(h head, payload []byte) {
+// take is the answer of the waiter that reads. It came before the end, if there is
+// one by now: w.err does not count.
+func (w *waiter) take(h head, payload []byte) {
+	w.dst, w.failed = append(w.dst, payload...), h.flags&flagError != 0
+}
+
+// answer gives an answer to whoever waits for it. free says that the watcher reads
+// no more; it may as long as last says that nothing else is here.
+func (p *pending) answer(h head, payload []byte, last bool) (free bool) {
 	p.mu.Lock()
 	place := int(h.id & 0xffff)
 	if place >= len(p.waiters) || p.waiters[place].id != h.id || p.waiters[place].state != asked {
 		p.mu.Unlock() // late
-		return
+		return false
 	}
 	w := p.waiters[place]
 	failed := h.flags&flagError != 0
@@ -106,15 +160,17 @@ func (p *pending) answer(h head, payload []byte) {
 		p.release(w)
 		p.mu.Unlock()
 		tell(failed, payload, nil)
-		return
+		return false
 	}
 	w.state = taking
+	p.asked--
 	p.mu.Unlock()
 	w.dst, w.failed = append(w.dst, payload...), failed
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	w.state = given
 	w.done <- struct{}{}
-	p.mu.Unlock()
+	return p.who() == watcher && p.alone(last)
 }
 
 // end fails all that wait, and those to come.
@@ -131,6 +187,7 @@ func (p *pending) end() {
 			p.release(w)
 			continue
 		}
+		p.asked--
 		w.state, w.err = given, errGone
 		w.done <- struct{}{}
 	}

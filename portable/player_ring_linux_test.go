@@ -3,6 +3,7 @@ package portable_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"unsafe"
@@ -78,4 +79,47 @@ func (r *peerRing) Write(p []byte) (written int, _ error) {
 		p, written = p[c:], written+c
 	}
 	return written, nil
+}
+
+// pong is the other side of a bare ping-pong with futexes in a file.
+func (p *player) pong() {
+	words, err := mapWords(filepath.Join(p.dir, wordsFile))
+	if err != nil {
+		fmt.Println("pong:", err)
+		os.Exit(6)
+	}
+	for n := uint32(0); ; n++ {
+		for words.ping.Load() == n {
+			futex(words.ping, 0, uintptr(n))
+		}
+		words.pong.Store(n + 1)
+		futex(words.pong, 1, 1)
+	}
+}
+
+const wordsFile = "words"
+
+// words are what the two sides of a ping-pong wait on.
+type words struct{ ping, pong *atomic.Uint32 }
+
+func mapWords(path string) (w words, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return w, err
+	}
+	defer f.Close()
+	if err := f.Truncate(peerPage); err != nil {
+		return w, err
+	}
+	mem, err := unix.Mmap(int(f.Fd()), 0, peerPage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	return words{at32(mem, 0), at32(mem, 64)}, err
+}
+
+// call is a round trip.
+func (w words) call() {
+	n := w.ping.Add(1)
+	futex(w.ping, 1, 1)
+	for w.pong.Load() != n {
+		futex(w.pong, 0, uintptr(n-1))
+	}
 }

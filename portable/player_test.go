@@ -91,6 +91,8 @@ func play(r role) {
 		p.lane()
 	case "rude":
 		p.rude()
+	case "pong":
+		p.pong()
 	default:
 		select {}
 	}

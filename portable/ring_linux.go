@@ -2,11 +2,9 @@ package portable
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,33 +23,32 @@ const (
 	ringPage = 4096
 	ringBuf  = 1 << 20
 	ringHalf = ringPage + ringBuf
-	// spinFor is how long a reader looks again before it sleeps: a process that
-	// answers at once is faster than being woken.
-	spinFor = 25 * time.Microsecond
-	// napFor bounds one sleep, so that a plugin that forgets to wake costs little.
-	napFor = time.Second
 )
 
 // ring is a memory file that carries the two streams of a lane, see
-// sdk/abi/lane.md. The other side's words are not trusted.
+// sdk/abi/lane.md. The other side's words are not trusted. How it waits is in
+// ring_wait_linux.go.
 type ring struct {
 	mem     []byte
 	out     half // host to plugin
 	in      half // plugin to host
+	look    lookout
 	over    atomic.Bool
+	poked   atomic.Bool  // who reads shall stop
 	waiting atomic.Int32 // that sleep or are about to
 	once    sync.Once
 	busy    *gate.Gate // calls that look at mem
 }
 
-// half is one stream. Positions count bytes modulo 2^32.
+// half is one stream. Positions count bytes modulo 2^32; own is the one that only
+// this side moves, and is never read back from memory that the other side can write.
 type half struct {
 	head, tail        *atomic.Uint32
 	readWait, roomFor *atomic.Uint32
 	buf               []byte
-	// Waits to go without a look-out, and look-outs in a row that saw nothing: on
-	// a machine without a processor to spare they only cost.
-	skip, missed int
+	own               uint32
+	woken             bool   // the reader was, and has not been seen awake since
+	wokenAt           uint32 // where it had read to, at most
 }
 
 func newRing() (*os.File, *ring, error) {
@@ -90,8 +87,8 @@ var errRing = fmt.Errorf("the ring was shut: %w", io.EOF)
 func (r *ring) shut() {
 	r.over.Store(true)
 	for r.waiting.Load() > 0 {
-		wake(r.in.head)
-		wake(r.out.tail)
+		wake(r.in.head, all)
+		wake(r.out.tail, all)
 		time.Sleep(50 * time.Microsecond)
 	}
 }
@@ -106,31 +103,35 @@ func (r *ring) free() {
 	})
 }
 
-// Read implements io.Reader, for one goroutine.
+// Read implements io.Reader, for one goroutine at a time. After poke it may fail
+// with errPoked, and nothing is lost.
 func (r *ring) Read(p []byte) (int, error) {
 	if !r.busy.Enter() {
 		return 0, errRing
 	}
 	defer r.busy.Leave()
 	h := &r.in
-	tail := h.tail.Load()
-	n, err := r.await(h, h.head, h.readWait, func() uint32 { return h.head.Load() - tail }, 0)
-	if err != nil {
-		return 0, err
+	head := h.head.Load()
+	if head == h.own {
+		var err error
+		if head, err = r.awaitMore(h); err != nil {
+			return 0, err
+		}
 	}
+	n := head - h.own
 	if n > ringBuf {
 		return 0, fmt.Errorf("%w: its ring claims %d bytes of %d", errProtocol, n, ringBuf)
 	}
-	at := tail & (ringBuf - 1)
-	c := copy(p, h.buf[at:min(at+n, ringBuf)])
-	if uint32(c) < n {
-		c += copy(p[c:], h.buf[:n-uint32(c)])
-	}
-	h.tail.Store(tail + uint32(c))
+	n = min(n, uint32(min(len(p), ringBuf)))
+	at := h.own & (ringBuf - 1)
+	c := copy(p[:n], h.buf[at:])
+	copy(p[c:n], h.buf)
+	h.own += n
+	h.tail.Store(h.own)
 	if h.roomFor.Load() != 0 {
-		wake(h.tail)
+		wake(h.tail, one)
 	}
-	return c, nil
+	return int(n), nil
 }
 
 // write stores all of b, for one goroutine at a time. It waits at most limit for
@@ -142,98 +143,73 @@ func (r *ring) write(b []byte, limit time.Duration) error {
 	defer r.busy.Leave()
 	h := &r.out
 	for len(b) > 0 {
-		head := h.head.Load()
-		room, err := r.await(h, h.tail, h.roomFor, func() uint32 { return ringBuf - (head - h.tail.Load()) }, limit)
-		if err != nil {
-			return err
+		tail := h.tail.Load()
+		used := h.own - tail
+		if used > ringBuf {
+			return errTail
 		}
-		if room > ringBuf {
-			return fmt.Errorf("%w: its ring claims to have read what was not written", errProtocol)
+		if used == ringBuf {
+			if err := r.awaitRoom(h, tail, limit); err != nil {
+				return err
+			}
+			continue
 		}
-		at := head & (ringBuf - 1)
-		c := copy(h.buf[at:min(at+room, ringBuf)], b)
-		if c < len(b) && uint32(c) < room {
-			c += copy(h.buf[:room-uint32(c)], b[c:])
+		n := min(len(b), ringBuf-int(used))
+		if h.store(b[:n]) {
+			wake(h.head, one)
 		}
-		h.head.Store(head + uint32(c))
-		if h.readWait.Load() != 0 {
-			wake(h.head)
-		}
-		b = b[c:]
+		b = b[n:]
 	}
 	return nil
 }
 
-// await returns ready's value when it is not 0, and sleeps on word until then.
-// A limit of 0 is none.
-func (r *ring) await(h *half, word, flag *atomic.Uint32, ready func() uint32, limit time.Duration) (uint32, error) {
-	if n := ready(); n != 0 {
-		return n, nil
+// offer stores all of b if there is room for it now; all is false if there is not,
+// or something is wrong, which write tells. asleep says that the reader must be
+// woken, with rouse. It is for one goroutine at a time, and not during write.
+func (r *ring) offer(b []byte) (all, asleep bool) {
+	if !r.busy.Enter() {
+		return false, false
 	}
-	switch {
-	case runtime.GOMAXPROCS(0) == 1:
-	case h.skip > 0:
-		h.skip--
-	default:
-		if n := lookOut(ready); n != 0 {
-			h.missed = 0
-			return n, nil
-		}
-		h.missed = min(h.missed+1, 6)
-		h.skip = 1<<h.missed - 1
+	defer r.busy.Leave()
+	h := &r.out
+	used := h.own - h.tail.Load()
+	if used > ringBuf || len(b) > ringBuf-int(used) {
+		return false, false
 	}
-	r.waiting.Add(1)
-	defer r.waiting.Add(-1)
-	begun := time.Now()
-	for {
-		seen := word.Load()
-		flag.Store(1)
-		if n := ready(); n != 0 {
-			flag.Store(0)
-			return n, nil
-		}
-		if r.over.Load() {
-			return 0, errRing
-		}
-		if limit > 0 && time.Since(begun) > limit {
-			return 0, os.ErrDeadlineExceeded
-		}
-		nap := napFor
-		if limit > 0 {
-			nap = min(nap, limit)
-		}
-		sleep(word, seen, nap)
-		flag.Store(0)
+	if len(b) == 0 {
+		return true, false
+	}
+	return true, h.store(b)
+}
+
+// rouse wakes the plugin's reader.
+func (r *ring) rouse() {
+	if r.busy.Enter() {
+		wake(r.out.head, one)
+		r.busy.Leave()
 	}
 }
 
-// lookOut asks again for a short while.
-func lookOut(ready func() uint32) uint32 {
-	for until := time.Now().Add(spinFor); time.Now().Before(until); {
-		for range 64 {
-			if n := ready(); n != 0 {
-				return n
-			}
-		}
-		runtime.Gosched() // whoever would write the request may need this processor
+// store appends b, for which there is room; it is not empty. asleep says that the
+// reader sleeps or is about to, and must be woken. That is said once: a reader that is
+// seen where it was before what it is woken for came has still to read that, and looks
+// for more after it.
+func (h *half) store(b []byte) (asleep bool) {
+	before := h.tail.Load() // what it is woken for is beyond that, whatever it does meanwhile
+	at := h.own & (ringBuf - 1)
+	c := copy(h.buf[at:], b)
+	copy(h.buf, b[c:])
+	h.own += uint32(len(b))
+	h.head.Store(h.own)
+	if h.readWait.Load() == 0 {
+		h.woken = false
+		return false
 	}
-	return 0
-}
-
-const (
-	futexWait = 0 // not private: the other side is another process
-	futexWake = 1
-)
-
-// sleep waits while word is seen, a while at most.
-func sleep(word *atomic.Uint32, seen uint32, nap time.Duration) {
-	ts := unix.NsecToTimespec(int64(nap))
-	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWait, uintptr(seen), uintptr(unsafe.Pointer(&ts)), 0, 0)
-	if errno != 0 && !errors.Is(errno, unix.EAGAIN) && !errors.Is(errno, unix.EINTR) && !errors.Is(errno, unix.ETIMEDOUT) {
-		time.Sleep(time.Millisecond) // never a busy loop
+	if h.woken && h.wokenAt == h.tail.Load() { // seen now that b is there
+		return false
 	}
+	h.woken, h.wokenAt = true, before
+	return true
 }
 
-func wake(word *atomic.Uint32) {
-	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWake, 1, 0, 0, 0)
-}
+var errTail = fmt.Errorf("%w: its ring claims to have read what was not written", errProtocol)

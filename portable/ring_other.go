@@ -18,5 +18,10 @@ func newRing() (*os.File, *ring, error) { return nil, nil, errors.ErrUnsupported
 
 func (*ring) Read([]byte) (int, error)          { return 0, errors.ErrUnsupported }
 func (*ring) write([]byte, time.Duration) error { return errors.ErrUnsupported }
+func (*ring) offer([]byte) (all, asleep bool)   { return false, false }
+func (*ring) attend(look, nap time.Duration)    {}
+func (*ring) rouse()                            {}
+func (*ring) poke()                             {}
+func (*ring) calm()                             {}
 func (*ring) shut()                             {}
 func (*ring) free()                             {}

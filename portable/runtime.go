@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/portable/internal/child"
@@ -15,7 +16,9 @@ import (
 // Runtime is the host.Runtime of child processes. See the package.
 type Runtime struct {
 	opts    Options
-	buffers sync.Pool // of *buffers
+	buffers sync.Pool    // of *buffers
+	limits  sync.Pool    // of *limited
+	lookers atomic.Int32 // calls that look for their answers, or would
 
 	mu      sync.Mutex // guards what follows
 	engine  *engine    // nil before the first plugin

@@ -81,11 +81,16 @@ func newMade(name string, make func() api.Function) (c callee, err error) {
 }
 
 func (m madeFunction) answer(c *functionContext, frame, out []byte) (_ []byte, failed bool) {
-	v, err := Value(frame)
-	args, ok := v.([]any)
-	if err != nil || !ok {
-		return appendError(out, &Error{Msg: "the arguments are not a list", Class: Usage}), true
+	d := decoder{rest: frame}
+	args, err := c.args.read(&d, 1)
+	if err != nil || len(d.rest) > 0 {
+		return appendError(out, errNoList), true
 	}
+	return m.run(c, args, out)
+}
+
+// run appends what the function makes of args.
+func (m madeFunction) run(c *functionContext, args []any, out []byte) (_ []byte, failed bool) {
 	for i := range args {
 		args[i] = asJSON(args[i])
 	}
@@ -114,14 +119,15 @@ func (m madeFunction) call(c *functionContext, args []any) (result any, err erro
 	}()
 	v, ok := m.f.Exec(args, c)
 	switch e := v.(type) {
-	case error:
-		return nil, e
 	case nil:
 		return nil, nil
 	case string:
 		if !ok {
 			return nil, errors.New(e)
 		}
+	case float64, bool, []any, map[string]any: // none of them is an error
+	case error:
+		return nil, e
 	}
 	if !ok {
 		return nil, fmt.Errorf("%v", v)

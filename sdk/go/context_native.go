@@ -127,6 +127,7 @@ type functionContext struct {
 	function *function
 	executor *executor
 	wired    wired
+	args     argSlots
 }
 
 var _ api.FunctionContext = (*functionContext)(nil)

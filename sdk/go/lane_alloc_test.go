@@ -4,7 +4,10 @@ package vanth
 
 import (
 	"io"
+	"slices"
 	"testing"
+
+	"github.com/vanth-io/vanth/sdk/go/api"
 )
 
 type discard struct{}
@@ -12,22 +15,24 @@ type discard struct{}
 func (discard) Read([]byte) (int, error)    { return 0, io.EOF }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// A batch without a wire: what the plugin itself takes for a row.
+// A batch without a wire: what the plugin itself takes for a row, of a function of two numbers and of
+// one of package api that takes any values.
 func BenchmarkBatchRow(b *testing.B) {
-	p := must(newPlugin(nil))
+	p := must(newPlugin([]Option{Function("made", func() api.Function { return testFunction{} })}))
 	defer wire.Store(nil)
 	l := &lane{plugin: p, ctx: b.Context(), out: newSender(discard{})}
-	rows := make([]any, 1000)
-	for i := range rows {
-		rows[i] = []any{1.5, float64(i)}
+	for name, row := range map[string][]any{"add": {1.5, 2.5}, "made": {"abc"}} {
+		b.Run(name, func(b *testing.B) {
+			rows := slices.Repeat([]any{row}, 1000)
+			f := p.function(name)
+			t := &task{head: head{op: opBatch, id: 1}, function: f, use: p.newUse(0), payload: must(Append(nil, rows))}
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = l.perform(f.executor, t, false)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/row")
+		})
 	}
-	f := p.function("add")
-	t := &task{head: head{op: opBatch, id: 1}, function: f, use: p.newUse(0), payload: must(Append(nil, rows))}
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = l.perform(f.executor, t, false)
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/row")
 }
 
 // The ceiling: a call with numbers allocates nothing from its frame to the frame of its result.

@@ -17,6 +17,8 @@ type executor struct {
 	busy    bool       // somebody runs a task or is about to
 	queue   []task
 	slow    int           // tasks still to be kept off the reader's goroutine
+	caution int           // of them the next time that one is found slow
+	swift   int           // tasks in a row that the reader ran and was not kept by
 	current uint32        // the request under way
 	stop    chan struct{} // of the call under way, once somebody has asked for it
 
@@ -152,6 +154,7 @@ func (l *lane) call(h head, payload []byte) (kept bool, err error) {
 	if l.leave(role) {
 		ex.mu.Lock()
 		ex.busy, ex.current = false, 0 // nothing is queued: only the role's holder does that
+		ex.swiftly()
 		ex.mu.Unlock()
 		return true, err
 	}
@@ -222,7 +225,7 @@ func (l *lane) validate(t *task, out []byte) (_ []byte, failed bool) {
 	args, ok := v.([]any)
 	switch {
 	case err != nil || !ok:
-		err = &Error{Msg: "the arguments are not a list", Class: Usage}
+		err = errNoList
 	default:
 		for i := range args {
 			args[i] = asJSON(args[i])
@@ -245,8 +248,16 @@ func (l *lane) batch(ex *executor, t *task, out []byte) (_ []byte, failed bool) 
 	}
 	c := t.use.contextOf(l.ctx, l.plugin, t.function, l)
 	out = appendHead(out, kList, int(list.n))
+	made, isMade := t.function.callee.(madeFunction)
 	for range list.n {
 		row := d.rest
+		if isMade && !ex.stopped.Load() { // what takes any values needs not be looked at twice
+			if args, err := c.args.read(&d, 2); err == nil {
+				out, _ = made.run(c, args, out)
+				continue
+			}
+			d.rest = row
+		}
 		if err := d.skip(1); err != nil {
 			return appendError(out[:start], asError(err)), true
 		}

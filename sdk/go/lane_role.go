@@ -86,7 +86,9 @@ func (l *lane) giveBackRole(role uint64) {
 
 const (
 	watchEach = time.Millisecond
-	slowFor   = 1000 // calls for which a function that was found slow keeps off the reader's goroutine
+	// For so many calls a function that was found slow keeps off the reader's goroutine: few at first,
+	// for on a busy machine any call may be found so, and twice as many each time.
+	slowLeast, slowMost = 16, 1024
 )
 
 // watch passes the role on when its holder is in one call for longer than watchEach. It sleeps
@@ -134,5 +136,22 @@ func (l *lane) tooSlow(role uint64) {
 	}
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
-	ex.slow = slowFor
+	ex.slowly()
+}
+
+// slowly is after a call that was found slow. The caller holds mu.
+func (ex *executor) slowly() {
+	ex.caution = min(max(2*ex.caution, slowLeast), slowMost)
+	ex.slow, ex.swift = ex.caution, 0
+}
+
+// swiftly is after a call that the reader ran by itself. Enough of them make a slow one an exception.
+// The caller holds mu.
+func (ex *executor) swiftly() {
+	if ex.caution == 0 {
+		return
+	}
+	if ex.swift++; ex.swift >= slowMost {
+		ex.caution, ex.swift = 0, 0
+	}
 }

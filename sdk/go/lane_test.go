@@ -176,7 +176,7 @@ func TestLaneSlowFunctionBeforeAnotherFrame(t *testing.T) {
 				t.Fatalf("call %d: no result after 3 s: %v %v", i, f, err)
 			}
 			_, _ = h.callIn(0, "made", "next") // a slow function is run apart for a while
-			for range slowFor {
+			for range slowMost {
 				_, _ = h.callIn(0, "sleep", 0)
 			}
 		}

@@ -1,6 +1,6 @@
 // Package sp speaks the SP protocols ("nanomsg ipc") over Unix sockets, the host's end only, frame by frame.
 //
-// It imports the standard library and golang.org/x/sys and nothing of ours; only package portable and what is
+// It imports the standard library, golang.org/x/sys and of ours internal/trial; only package portable and what is
 // below it may import it. Linux is what it is made for; on other Unixes paths must be short. Tests put mangos at the other end, as eKuiper's plugins do.
 //
 // # The story

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vanth-io/vanth/portable/internal/trial"
 )
 
 const (
@@ -16,15 +18,10 @@ const (
 	lookFor = 200 * time.Microsecond
 	// lookGap is a time between two looks that shows that somebody else had this processor.
 	lookGap = 100 * time.Microsecond
-	// Whether looking pays is tried with so many calls that sleep and as many that look, and holds for so many.
-	trialCalls, termCalls = 64, 2048
 )
 
-// lookout is how a call waits for its answer before the poller is asked. On a machine with an idle processor, waking it
-// costs more than most answers take, and the plugin pays that for each of its own threads too: while a call keeps one
-// processor awake, it does not have to be woken, and the plugin's threads find each other on the next. On a busy machine
-// looking takes from the plugin what it needs to answer. Which it is shows only over some calls, as each leaves the
-// machine awake for the next: so some are made either way now and then, and the rest in the way that was answered sooner.
+// lookout is how a call waits for its answer before the poller is asked. Whether it looks is decided by a trial, see
+// there.
 //
 // It belongs to the call that reads the connection.
 type lookout struct {
@@ -33,12 +30,9 @@ type lookout struct {
 	begun   time.Time     // when the call began to read
 	until   time.Time     // when it has read for long enough
 
-	phase   phase
-	looking bool          // so calls of the phase do
-	left    int           // calls of the phase
-	took    time.Duration // by them, so far
-	slept   time.Duration // by those of the last trial that slept
-	counts  bool          // this call is one of the phase
+	trial   trial.Trial
+	looking bool // what it says of this call
+	counts  bool // this call is one of the trial's
 
 	into  []byte // of the read in progress
 	n     int    // that it found
@@ -48,19 +42,10 @@ type lookout struct {
 	naps  func(fd uintptr) bool
 }
 
-type phase uint8
-
-const (
-	trySleeping phase = iota
-	tryLooking
-	term
-)
-
 // attend makes a lookout for calls that are counted by asked.
 func (o *lookout) attend(asked *atomic.Int32) {
 	o.asked, o.looks, o.naps = asked, o.look, o.nap
 	o.several = min(runtime.GOMAXPROCS(0), runtime.NumCPU()) > 1
-	o.phase = term // which is over
 }
 
 // alone says that no other call awaits its answer.
@@ -73,33 +58,15 @@ func (o *lookout) worth() bool { return o.looking && o.several && o.alone() }
 func (o *lookout) begin() {
 	o.begun = time.Now()
 	o.until = o.begun.Add(napFor)
-	o.counts = o.several && o.alone()
-	if o.left == 0 {
-		o.next()
+	if o.counts = o.several && o.alone(); o.counts {
+		o.looking, _ = o.trial.Begin()
 	}
-}
-
-// next begins the next phase.
-func (o *lookout) next() {
-	o.left = trialCalls
-	switch o.phase {
-	case trySleeping:
-		o.slept = o.took
-		o.phase, o.looking = tryLooking, true
-	case tryLooking:
-		o.phase, o.looking = term, o.took < o.slept
-		o.left = termCalls
-	default:
-		o.phase, o.looking = trySleeping, false
-	}
-	o.took = 0
 }
 
 // answered is its end.
 func (o *lookout) answered() {
 	if o.counts {
-		o.took += time.Since(o.begun)
-		o.left--
+		o.trial.End(time.Since(o.begun))
 	}
 }
 

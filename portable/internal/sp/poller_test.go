@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vanth-io/vanth/portable/internal/trial"
 )
 
 // only returns the one connection of a Caller.
@@ -194,19 +196,19 @@ func TestLookout(t *testing.T) {
 		}
 		return looks
 	}
-	const round = 2*trialCalls + termCalls
+	const round = 2*trial.Calls + trial.Term
 	for _, sooner := range []bool{true, false, true} {
-		want := trialCalls
+		want := trial.Calls
 		slept, looked := time.Millisecond, 2*time.Millisecond
 		if sooner {
-			want += termCalls
+			want += trial.Term
 			slept, looked = looked, slept
 		}
 		if n := calls(round, slept, looked); n != want {
 			t.Errorf("found %d of %d calls that look, want %d, as looking is sooner: %t", n, round, want, sooner)
 		}
 	}
-	calls(trialCalls, time.Millisecond, time.Millisecond)
+	calls(trial.Calls, time.Millisecond, time.Millisecond)
 	o.begin() // of those that try
 	if !o.worth() {
 		t.Fatal("nobody tries")
@@ -215,7 +217,7 @@ func TestLookout(t *testing.T) {
 	if o.worth() {
 		t.Error("a call looks that is not alone")
 	}
-	if left := o.left; calls(10, 0, 0) != 0 || o.left != left {
+	if before := o.trial; calls(10, 0, 0) != 0 || o.trial != before {
 		t.Error("calls count that are not alone")
 	}
 	c.hub.asked.Store(0)

@@ -17,6 +17,8 @@ const (
 	maxBuffer = 1 << 30
 	// spinFor bounds the look-out for the other side before this one sleeps.
 	spinFor = 25 * time.Microsecond
+	// maxMissed bounds how long it goes without: 2^maxMissed waits.
+	maxMissed = 5
 )
 
 var (
@@ -135,7 +137,7 @@ func (r *Ring) await(h *half, word, flag *atomic.Uint32, old uint32) (uint32, er
 			h.missed = 0
 			return v, nil
 		} else {
-			h.missed = min(h.missed+1, 6)
+			h.missed = min(h.missed+1, maxMissed)
 			h.skip = 1<<h.missed - 1
 		}
 	}
