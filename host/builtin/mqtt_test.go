@@ -245,7 +245,7 @@ func TestMQTTOpenErrors(t *testing.T) {
 		words    string
 	}{
 		{host.Props{"server": closed.Addr().String()}, host.ErrUnavailable, "broker tcp://" + closed.Addr().String() + ": dial tcp"},
-		{host.Props{"server": mute.Addr().String(), "connectTimeout": 60}, host.ErrUnavailable, "no answer within 60ms"},
+		{host.Props{"server": mute.Addr().String(), "connectTimeout": 400}, host.ErrUnavailable, "no answer within 400ms"},
 		{host.Props{"server": web.Addr().String()}, host.ErrUnavailable, "broker tcp://" + web.Addr().String()},
 		{host.Props{"server": "ssl://" + b.address, "connectTimeout": 500}, host.ErrUnavailable, "broker ssl://"},
 		{host.Props{"server": b.url, "username": "known", "password": "hush"}, host.ErrInvalid, "connection refused: "},
