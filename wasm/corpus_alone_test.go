@@ -121,7 +121,7 @@ func (h *hostile) alone(t *testing.T, rt *Runtime, rounds int) (over overruns) {
 	}
 	if worst > most {
 		t.Errorf("%s: past its deadline by %v; at most %v", h.name, over, most)
-	} else if over.quantile(1) > overrunMost {
+	} else if over.quantile(1) > overrunMost || strict() && over.quantile(.5) > overrunP99 {
 		t.Logf("%s: %v", h.name, over)
 	}
 	return over

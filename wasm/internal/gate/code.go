@@ -136,6 +136,9 @@ func (w *walker) mark(at int, op Op) {
 	w.m.Marks = append(w.m.Marks, Mark{uint32(at), uint32(run)<<8 | uint32(op)})
 }
 
+// maxRun is how many instructions may stand between two marks. So many take half a millisecond if each waits for memory.
+const maxRun = 8 << 10
+
 // instructions reads a body up to the end of its outermost block.
 func (w *walker) instructions() {
 	c := &w.code
@@ -144,6 +147,10 @@ func (w *walker) instructions() {
 		op := w.b[start]
 		w.at++
 		c.instructions++
+		if c.instructions-c.ran > maxRun {
+			w.mark(start, OpPause)
+			c.ran = c.instructions - 1 // the instruction there comes after it
+		}
 		c.height += int64(pushes[op])
 		switch imms[op] {
 		case immNone:

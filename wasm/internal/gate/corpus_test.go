@@ -237,6 +237,9 @@ func TestPositions(t *testing.T) {
 	}
 }
 
+// maxRun is the gate's.
+const maxRun = 8 << 10
+
 // checkMarks compares the marks with the instructions that stand there.
 func checkMarks(t *testing.T, name string, code []byte, m *gate.Module) {
 	t.Helper()
@@ -250,7 +253,10 @@ func checkMarks(t *testing.T, name string, code []byte, m *gate.Module) {
 			t.Fatalf("%s: function %d: %+v %+v", name, i, b, marks)
 		}
 		for _, mark := range marks {
-			if gate.Op(code[mark.At]) != mark.Op() {
+			if mark.Run() > maxRun {
+				t.Fatalf("%s: function %d: %d instructions without a mark before %d", name, i, mark.Run(), mark.At)
+			}
+			if mark.Op() != gate.OpPause && gate.Op(code[mark.At]) != mark.Op() {
 				t.Fatalf("%s: function %d: %x at %d, not %x", name, i, code[mark.At], mark.At, mark.Op())
 			}
 		}

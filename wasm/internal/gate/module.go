@@ -73,6 +73,8 @@ const (
 	OpCallIndirect Op = 0x11
 	OpMemoryGrow   Op = 0x40
 	OpBulk         Op = 0xfc
+	// OpPause stands for no instruction: it is a place before one, where a stretch without marks has become long.
+	OpPause Op = 0xff
 )
 
 // Mark is the place of such an instruction.
@@ -84,7 +86,7 @@ type Mark struct {
 // Op is the opcode.
 func (m Mark) Op() Op { return Op(m.word) }
 
-// Run is how many instructions stand between the mark before, or the start of the body, and this one.
+// Run is how many instructions stand between the mark before, or the start of the body, and this one: maxRun at most.
 func (m Mark) Run() int { return int(m.word >> 8) }
 
 // Module is what a walk found. What follows Positions is there if Caps.Positions was set.

@@ -39,7 +39,7 @@ type pointKind byte
 const (
 	pointPlain pointKind = iota // pays only
 	pointStart                  // of the function; looks whether fuel is left, as the next does
-	pointLoop                   // the head of a loop that takes values
+	pointLoop                   // the head of a loop that takes values, or a pause: looks behind it
 )
 
 func (p *point) cost() uint32 { return p.sure + p.maybe }
@@ -134,11 +134,16 @@ func (p *plan) stretch(at, cost uint32) {
 		b.spent += cost
 		to.maybe = max(to.maybe, b.spent)
 	default:
-		if b.point == b.from {
-			b.kept = b.spent
-		}
-		b.point, b.maybe, b.spent = p.pay(at, point{sure: cost}), false, 0
+		p.payAnew(b, at, point{sure: cost})
 	}
+}
+
+// payAnew has a new point pay for what follows in a block.
+func (p *plan) payAnew(b *block, at uint32, to point) {
+	if b.point == b.from {
+		b.kept = b.spent
+	}
+	b.point, b.maybe, b.spent = p.pay(at, to), false, 0
 }
 
 // planMark plans what the instruction at a mark needs and follows the control flow. next is the place behind it.
@@ -175,6 +180,10 @@ func (r *rewriter) planMark(p *plan, k gate.Mark, next uint32) {
 		b.dead = true
 	case gate.OpUnreachable:
 		b.dead = true
+	case gate.OpPause:
+		if !b.dead {
+			p.payAnew(b, k.At, point{kind: pointLoop})
+		}
 	case gate.OpCall, gate.OpCallIndirect, gate.OpBulk:
 		r.planCall(p, k, next)
 	}
@@ -300,6 +309,9 @@ func (p *plan) endBlock(next uint32) {
 
 // behind is where the instruction at a mark ends.
 func (r *rewriter) behind(k gate.Mark) uint32 {
+	if k.Op() == gate.OpPause {
+		return k.At
+	}
 	at := k.At + 1
 	switch k.Op() {
 	case gate.OpBlock, gate.OpLoop, gate.OpIf, gate.OpBr, gate.OpBrIf, gate.OpCall, gate.OpMemoryGrow:
