@@ -208,7 +208,7 @@ func (in *instance) heed(ctx context.Context) {
 // leave gives the instance back, or throws it away.
 func (f *function) leave(in *instance, err error) {
 	if !f.sound(in, err) {
-		f.module.pool.discard(in)
+		go f.module.pool.discard(in) // its memory takes time to be given back; close waits for it
 		return
 	}
 	in.call, in.function, in.caller = nil, nil, nil

@@ -111,7 +111,7 @@ func (p *pin) leave(in *instance, f *function, err error) {
 	default:
 		p.in = nil
 		p.done()
-		p.pool.discard(in)
+		go p.pool.discard(in) // as in leave of function
 	}
 }
 
