@@ -40,7 +40,7 @@ const (
 
 // noAllocs is how many allocations still are none: what the rest of the process
 // allocates meanwhile is counted as well.
-const noAllocs = 0.01
+const noAllocs = 0.05
 
 // held is the figure that the bound holds.
 func (r *Row) held() float64 {
