@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/portable/internal/trial"
@@ -119,8 +120,33 @@ func (l *lane) fail(err error) {
 	})
 }
 
+// listen is exhaust for a process that has ended.
+func (l *lane) listen() {
+	if l.p.child != nil && l.p.ended() != "" {
+		l.exhaust()
+	}
+}
+
+// exhaust returns when what the process said to sources and sinks before it ended was
+// read, or nobody takes it for a while.
+func (l *lane) exhaust() {
+	for begun, still := time.Now(), 0; l.nodes.some() && l.alive() && time.Since(begun) < lastWords; {
+		taken := l.nodes.taken.Load()
+		time.Sleep(time.Millisecond)
+		if still++; l.ring == nil || !l.ring.empty() || l.nodes.taken.Load() != taken {
+			still = 0
+		} else if still == quietFor { // a ring has no end that could be read
+			return
+		}
+	}
+}
+
+// quietFor is for how many milliseconds nothing comes out of a ring that is at its end.
+const quietFor = 3
+
 // close implements link.
 func (l *lane) close() {
+	l.listen()
 	l.fail(errGone)
 	l.reader.Wait()
 	if l.ring != nil {

@@ -60,6 +60,7 @@ func (l *lane) shake() error {
 	if l.ring != nil {
 		l.reader.Go(func() { // the socket stays to tell the end
 			_, _ = l.conn.Read(make([]byte, 1))
+			l.exhaust()
 			l.fail(errGone)
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vanth-io/vanth/host"
@@ -25,11 +26,19 @@ type laneNode struct {
 
 // laneNodes finds nodes by their handles.
 type laneNodes struct {
-	mu   sync.Mutex // guards what follows
-	open map[uint32]*laneNode
+	taken atomic.Uint32 // frames
+	mu    sync.Mutex    // guards what follows
+	open  map[uint32]*laneNode
 }
 
 func (s *laneNodes) init() { s.open = map[uint32]*laneNode{} }
+
+// some reports whether there are nodes.
+func (s *laneNodes) some() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open) > 0
+}
 
 // put registers a node; false when the handle is in use.
 func (s *laneNodes) put(a *laneNode) bool {
@@ -114,6 +123,7 @@ func (a *laneNode) detach(ctx context.Context) error {
 
 // drop implements attachment.
 func (a *laneNode) drop() {
+	a.l.listen()
 	a.once.Do(func() { close(a.gone) })
 	a.l.strike(a)
 }
@@ -130,6 +140,7 @@ func (s laneSource) credit(n int) {
 
 // take gives a source what its plugin sent. The error is the plugin's breach.
 func (s *laneNodes) take(h head, payload []byte) error {
+	defer s.taken.Add(1)
 	s.mu.Lock()
 	a := s.open[h.context]
 	s.mu.Unlock()

@@ -1,7 +1,9 @@
 package portable
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -128,9 +130,13 @@ func (l *lane) flush() error {
 			l.spare = nil
 		}
 		if err != nil {
-			l.writing = false
+			l.writing, l.queue = false, nil
+			l.room.Broadcast()
 			l.out.Unlock()
-			l.fail(fmt.Errorf("%w: %w", errGone, err))
+			// A process that is gone may have said more before: who reads comes to the end of it.
+			if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+				l.fail(fmt.Errorf("%w: %w", errGone, err))
+			}
 			l.kill()   // half a frame may be out
 			return nil // the wait for the answer tells
 		}

@@ -134,6 +134,15 @@ func (r *ring) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
+// empty reports whether everything was read.
+func (r *ring) empty() bool {
+	if !r.busy.Enter() {
+		return true
+	}
+	defer r.busy.Leave()
+	return r.in.head.Load() == r.in.tail.Load()
+}
+
 // write stores all of b, for one goroutine at a time. It waits at most limit for
 // room.
 func (r *ring) write(b []byte, limit time.Duration) error {

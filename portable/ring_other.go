@@ -20,6 +20,7 @@ func (*ring) Read([]byte) (int, error)          { return 0, errors.ErrUnsupporte
 func (*ring) write([]byte, time.Duration) error { return errors.ErrUnsupported }
 func (*ring) offer([]byte) (all, asleep bool)   { return false, false }
 func (*ring) attend(look, nap time.Duration)    {}
+func (*ring) empty() bool                       { return true }
 func (*ring) rouse()                            {}
 func (*ring) poke()                             {}
 func (*ring) calm()                             {}

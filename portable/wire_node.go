@@ -86,7 +86,7 @@ func (a *wireNode) detach(ctx context.Context) error {
 }
 
 // lastWords is how long what a process sent before it ended is waited for.
-const lastWords = 50 * time.Millisecond
+const lastWords = 200 * time.Millisecond
 
 // drop implements attachment. What the process sent before it ended is taken
 // first, as far as there is room.

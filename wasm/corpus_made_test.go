@@ -115,14 +115,14 @@ func madeStraight() []made {
 	const get = `(import "vanth" "state_get" (func $get (param i32 i32 i32 i32) (result i32))) (memory 256) (data (i32.const 0) "k")`
 	const now = `(import "vanth" "now_ms" (func $now (result i64)))`
 	segment := `(memory 256) (data $d "` + strings.Repeat("a", 1<<20) + `")`
-	elements := `(table 200000 funcref) (elem $e func ` + strings.Repeat("0 ", 49_000) + `)`
+	elements := `(table 200000 funcref) (elem $e func ` + strings.Repeat("0 ", 24_000) + `)`
 	return []made{
 		{"straight_copies", ends("deadline"), straight(`(memory 256)`+exported, "(memory.copy (i32.const 1) (i32.const 0) (i32.const 0xffffff))", 4000), nil},
 		{"straight_copies_small", ends("deadline"), straight(`(memory 1)`+exported, "(memory.copy (i32.const 1) (i32.const 0) (i32.const 15))", 10_000), nil},
 		{"straight_fills", ends("deadline"), straight(`(memory 256)`+exported, "(memory.fill (i32.const 0) (i32.const 1) (i32.const 0x1000000))", 4000), nil},
 		{"straight_inits", ends("deadline"), straight(segment+exported, "(memory.init $d (i32.const 1) (i32.const 0) (i32.const 0x100000))", 4000), nil},
 		{"straight_table_copies", ends("deadline"), straight(`(table 200000 funcref)`+exported, "(table.copy (i32.const 1) (i32.const 0) (i32.const 199999))", 4000), nil},
-		{"straight_table_inits", ends("deadline"), straight(elements+exported, "(table.init 0 $e (i32.const 1) (i32.const 0) (i32.const 49000))", 4000), nil},
+		{"straight_table_inits", ends("deadline"), straight(elements+exported, "(table.init 0 $e (i32.const 1) (i32.const 0) (i32.const 24000))", 4000), nil},
 		{"straight_grow_nothing", ends("deadline"), straight(`(memory 1)`+exported, "(drop (memory.grow (i32.const 0)))", 30_000), nil},
 		{"straight_ref_func", ends("deadline"), straight(`(global $g (mut funcref) (ref.null func)) (elem declare func $x) (func $x)`+exported, "ref.func 0 global.set 0 ", 30_000), nil},
 		{"straight_divisions", ends("deadline"), straight(exported+`(local $x i64) (local.set $x (i64.const 1))`, "i64.const -1 local.get 0 i64.div_u local.set 0 ", 20_000), nil},
@@ -177,7 +177,7 @@ func madeLarge() []made {
 	}
 	export := wasmSection(7, 1, 1, 'f', 0, 0)
 	data := append([]byte{1, 0, 0x41, 0, 0x0b}, wasmSized(bytes.Repeat([]byte("data"), pages<<14))...)
-	const entries = 49_000
+	const entries = 24_000
 	elements := append([]byte{1, 0, 0x41, 0, 0x0b}, wasmVector(entries, 0)...)
 	table := append([]byte{1, 0x70, 0}, wasmNumber(entries)...)
 	var touch []byte // a store into each part of the memory that the machine gives alone

@@ -401,6 +401,8 @@ func TestPoolIsBounded(t *testing.T) {
 	time.Sleep(10 * time.Millisecond)
 	cancel()
 	wg.Wait()
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
 	if m.pool.live > 2 {
 		t.Errorf("%d instances", m.pool.live)
 	}

@@ -78,7 +78,7 @@ func TestViolations(t *testing.T) {
 		{"element flags", module(section(9, vec([]byte{8, 0, 0, 0}))), gate.Caps{}, "at byte 11, section element: found an element segment with flags 8, flags are 0 to 7"},
 		{"element kind", module(section(9, vec([]byte{1, 1, 0, 0}))), gate.Caps{}, "at byte 12, section element: found an element segment of kind 1, the only kind is 0, functions"},
 		{"element without a table", module(section(9, vec([]byte{0, 0x41, 0, 0x0b, 0}))), gate.Caps{}, "at byte 11, section element: found table 0, there are 0 tables"},
-		{"elements of a segment", module(table, section(9, vec(cat([]byte{0, 0x41, 0, 0x0b}, huge)))), gate.Caps{}, "at byte 21, section element: found 4,294,967,295 elements, at most 50,000 are allowed"},
+		{"elements of a segment", module(table, section(9, vec(cat([]byte{0, 0x41, 0, 0x0b}, huge)))), gate.Caps{}, "at byte 21, section element: found 4,294,967,295 elements, at most 25,000 are allowed"},
 		{"elements of segments", module(table, section(9, vec([]byte{5, 0x70, 1, 0xd0, 0x70, 0x0b}, []byte{5, 0x70, 1, 0xd0, 0x70, 0x0b}))), gate.Caps{Inits: 1}, "at byte 25, section element: found 2 elements of segments so far, at most 1 is allowed"},
 		{"data count", module(section(12, huge)), gate.Caps{}, "at byte 10, section data count: found 4,294,967,295 data segments, at most 100,000 are allowed"},
 		{"data count wrong", module(section(5, vec([]byte{0, 1})), section(12, u32(2)), section(11, vec([]byte{1, 0}))), gate.Caps{}, "at byte 19, section data: found 1 data segment, expected 2, as the data count says"},
