@@ -42,15 +42,21 @@ func (p *Pin) follow() error {
 	return nil
 }
 
+// ready attaches the pin anew if what it calls was withdrawn.
+func (p *Pin) ready() error {
+	if p.gone.Load() {
+		return p.follow()
+	}
+	return nil
+}
+
 // Signature returns the signature of the version that serves now.
 func (p *Pin) Signature() *Signature { return p.handle.Signature() }
 
 // Exec runs the function, see [Handle.Exec].
 func (p *Pin) Exec(ctx context.Context, c *Call, args []any) (any, error) {
-	if p.gone.Load() {
-		if err := p.follow(); err != nil {
-			return nil, err
-		}
+	if err := p.ready(); err != nil {
+		return nil, err
 	}
 	v, err := p.use.exec(ctx, c, args)
 	if err != nil && p.use.binding.missed(err) {
@@ -61,10 +67,8 @@ func (p *Pin) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 
 // ExecMetered is the [Metered] lane, see [Handle.ExecMetered].
 func (p *Pin) ExecMetered(ctx context.Context, c *Call, args []any) (v any, fuel uint64, err error) {
-	if p.gone.Load() {
-		if err := p.follow(); err != nil {
-			return nil, 0, err
-		}
+	if err := p.ready(); err != nil {
+		return nil, 0, err
 	}
 	v, fuel, err = p.use.execMetered(ctx, c, args)
 	if err != nil && p.use.binding.missed(err) {
@@ -75,10 +79,8 @@ func (p *Pin) ExecMetered(ctx context.Context, c *Call, args []any) (v any, fuel
 
 // ExecScalar is the [Scalar] lane; ErrUnsupported where the function has none.
 func (p *Pin) ExecScalar(ctx context.Context, c *Call, words []uint64) error {
-	if p.gone.Load() {
-		if err := p.follow(); err != nil {
-			return err
-		}
+	if err := p.ready(); err != nil {
+		return err
 	}
 	err := p.use.execScalar(ctx, c, words)
 	if err != nil && p.use.binding.missed(err) {
@@ -89,10 +91,8 @@ func (p *Pin) ExecScalar(ctx context.Context, c *Call, words []uint64) error {
 
 // ExecBytes is the [Bytes] lane; ErrUnsupported where the function has none.
 func (p *Pin) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
-	if p.gone.Load() {
-		if err := p.follow(); err != nil {
-			return dst, err
-		}
+	if err := p.ready(); err != nil {
+		return dst, err
 	}
 	dst, err := p.use.execBytes(ctx, c, dst, args)
 	if err != nil && p.use.binding.missed(err) {

@@ -67,6 +67,7 @@ func (u *usage) join(x *use) {
 	u.uses[x] = struct{}{}
 }
 
+// leave keeps what x counted.
 func (u *usage) leave(x *use) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
