@@ -155,9 +155,9 @@ func (b *binding) stepExec(ctx context.Context, c *Call, r *run) error {
 	if err != nil {
 		err = invalid("%s: a row: %v", b.name, err)
 	} else {
-		k := b.owner.take()
+		k, at := b.owner.take()
 		v, err = k.of(b).fn.Exec(ctx, c, args)
-		b.owner.keeps.Put(k)
+		b.owner.keeps.Put(k, at)
 		if b.missed(err) {
 			return err
 		}

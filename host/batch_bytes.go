@@ -13,9 +13,9 @@ const bytesRows = 64
 // Exec.
 func (b *binding) stepBytes(ctx context.Context, c *Call, r *run) error {
 	n, t := b.usage.beginRows(min(r.left, bytesRows))
-	k := b.owner.take()
+	k, at := b.owner.take()
 	rows, failed, end, err := b.eachBytes(ctx, c, r, k.of(b).bytes)
-	b.owner.keeps.Put(k)
+	b.owner.keeps.Put(k, at)
 	r.done(rows, end)
 	if err != nil && !b.missed(err) { // it is of the row after them
 		rows, failed = rows+1, failed+1

@@ -139,12 +139,12 @@ func (f *Handle) ExecColumns(ctx context.Context, c *Call, rows int, in, out []b
 
 // execColumns runs rows in what is kept between calls, if that has the lane too.
 func (b *binding) execColumns(ctx context.Context, c *Call, rows int, in, out []byte) error {
-	k := b.owner.take()
+	k, at := b.owner.take()
 	lane, ok := k.of(b).fn.(Columns)
 	if !ok {
 		lane = b.columns
 	}
 	err := lane.ExecColumns(ctx, c, rows, in, out)
-	b.owner.keeps.Put(k)
+	b.owner.keeps.Put(k, at)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Handle is a function resolved by name. It is safe for concurrent use and
@@ -86,9 +87,9 @@ func (f *Handle) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := b.owner.take()
+	k, at := b.owner.take()
 	v, err := k.of(b).exec(ctx, c, args)
-	b.owner.keeps.Put(k)
+	b.owner.keeps.Put(k, at)
 	if err != nil && b.missed(err) {
 		return f.Exec(ctx, c, args)
 	}
@@ -97,30 +98,76 @@ func (f *Handle) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 
 // ExecScalar is the [Scalar] lane; ErrUnsupported where the function has none.
 func (f *Handle) ExecScalar(ctx context.Context, c *Call, words []uint64) error {
+	b := f.cur.Load()
+	k, at := b.owner.keeps.Get()
+	u := k.next(b)
+	if u == nil || !u.scalarNext() {
+		b.owner.keeps.Put(k, at)
+		return f.execScalar(ctx, c, words)
+	}
+	err := u.scalar.ExecScalar(ctx, c, words)
+	if err == nil {
+		u.calls.Add(1)
+		b.owner.keeps.Put(k, at)
+		return nil
+	}
+	u.end(time.Time{}, err)
+	b.owner.keeps.Put(k, at)
+	if b.missed(err) {
+		return f.execScalar(ctx, c, words)
+	}
+	return err
+}
+
+// execScalar is ExecScalar for all calls.
+func (f *Handle) execScalar(ctx context.Context, c *Call, words []uint64) error {
 	b, err := f.bind()
 	if err != nil {
 		return err
 	}
-	k := b.owner.take()
+	k, at := b.owner.take()
 	err = k.of(b).execScalar(ctx, c, words)
-	b.owner.keeps.Put(k)
+	b.owner.keeps.Put(k, at)
 	if err != nil && b.missed(err) {
-		return f.ExecScalar(ctx, c, words)
+		return f.execScalar(ctx, c, words)
 	}
 	return err
 }
 
 // ExecBytes is the [Bytes] lane; ErrUnsupported where the function has none.
 func (f *Handle) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
+	b := f.cur.Load()
+	k, at := b.owner.keeps.Get()
+	u := k.next(b)
+	if u == nil || !u.bytesNext() {
+		b.owner.keeps.Put(k, at)
+		return f.execBytes(ctx, c, dst, args)
+	}
+	out, err := u.bytes.ExecBytes(ctx, c, dst, args)
+	if err == nil {
+		u.calls.Add(1)
+		b.owner.keeps.Put(k, at)
+		return out, nil
+	}
+	u.end(time.Time{}, err)
+	b.owner.keeps.Put(k, at)
+	if b.missed(err) {
+		return f.execBytes(ctx, c, dst, args)
+	}
+	return out, err
+}
+
+// execBytes is ExecBytes for all calls.
+func (f *Handle) execBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
 	b, err := f.bind()
 	if err != nil {
 		return dst, err
 	}
-	k := b.owner.take()
+	k, at := b.owner.take()
 	dst, err = k.of(b).execBytes(ctx, c, dst, args)
-	b.owner.keeps.Put(k)
+	b.owner.keeps.Put(k, at)
 	if err != nil && b.missed(err) {
-		return f.ExecBytes(ctx, c, dst, args)
+		return f.execBytes(ctx, c, dst, args)
 	}
 	return dst, err
 }
@@ -132,9 +179,9 @@ func (f *Handle) ExecMetered(ctx context.Context, c *Call, args []any) (v any, f
 	if err != nil {
 		return nil, 0, err
 	}
-	k := b.owner.take()
+	k, at := b.owner.take()
 	v, fuel, err = k.of(b).execMetered(ctx, c, args)
-	b.owner.keeps.Put(k)
+	b.owner.keeps.Put(k, at)
 	if err != nil && b.missed(err) {
 		return f.ExecMetered(ctx, c, args)
 	}

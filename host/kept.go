@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vanth-io/vanth/host/hold"
+	"github.com/vanth-io/vanth/host/stripe"
 )
 
 // kept is what one goroutine at a time has of a published plugin between its calls:
@@ -15,13 +16,17 @@ type kept struct {
 	uses   []*use // by binding.index; nil before the first call
 }
 
-// take lends a kept. Who does not put it back has it for good, and ends it.
-func (e *entry) take() *kept {
-	if k, ok := e.keeps.Get().(*kept); ok {
-		return k
+// take lends a kept, and says where it belongs. Who does not put it back has it for good, and ends it.
+func (e *entry) take() (*kept, *home) {
+	k, at := e.keeps.Get()
+	if k == nil {
+		k = e.keep()
 	}
-	return e.keep()
+	return k, at
 }
+
+// home is where a kept belongs.
+type home = stripe.Place[kept]
 
 // keep makes a kept, which ends when it is forgotten, if not before.
 func (e *entry) keep() *kept {
@@ -61,6 +66,15 @@ func (k *kept) of(b *binding) *use {
 	u.usage.join(u)
 	k.uses[b.index] = u
 	return u
+}
+
+// next returns what the next call of b may use at once; nil for nothing, as long as there is no k, b was withdrawn, or was
+// not called before.
+func (k *kept) next(b *binding) *use {
+	if k == nil || b.owner.gone.Load() {
+		return nil
+	}
+	return k.uses[b.index]
 }
 
 // use is a function as one goroutine at a time has it. Its methods count the call,
@@ -111,25 +125,20 @@ func (u *use) execMetered(ctx context.Context, c *Call, args []any) (v any, fuel
 	return v, fuel, err
 }
 
+// The lanes for short calls go straight to what u has, and count the call themselves, when it is one of many and goes
+// well. They come here with the others.
+
+// scalarNext reports whether the next call may go straight to u.scalar.
+func (u *use) scalarNext() bool { return u.scalar != nil && u.calls.Load()%sampling != 0 }
+
+// bytesNext reports whether the next call may go straight to u.bytes.
+func (u *use) bytesNext() bool { return u.bytes != nil && u.calls.Load()%sampling != 0 }
+
 func (u *use) execScalar(ctx context.Context, c *Call, words []uint64) error {
 	if u.scalar == nil {
 		return u.binding.noLane("scalar")
 	}
-	if u.calls.Load()%sampling == 0 {
-		return u.timed(ctx, c, words)
-	}
-	err := u.scalar.ExecScalar(ctx, c, words)
-	if err != nil {
-		u.end(time.Time{}, err)
-		return err
-	}
-	u.calls.Add(1)
-	return nil
-}
-
-// timed is execScalar for a call that is sampled.
-func (u *use) timed(ctx context.Context, c *Call, words []uint64) error {
-	t := time.Now()
+	t := u.begin()
 	err := u.scalar.ExecScalar(ctx, c, words)
 	u.end(t, err)
 	return err

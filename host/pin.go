@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // Pin is a [Handle] for one goroutine at a time, which calls often. It follows the
@@ -79,24 +80,54 @@ func (p *Pin) ExecMetered(ctx context.Context, c *Call, args []any) (v any, fuel
 
 // ExecScalar is the [Scalar] lane; ErrUnsupported where the function has none.
 func (p *Pin) ExecScalar(ctx context.Context, c *Call, words []uint64) error {
+	if u := p.use; !p.gone.Load() && u.scalarNext() {
+		err := u.scalar.ExecScalar(ctx, c, words)
+		if err == nil {
+			u.calls.Add(1)
+			return nil
+		}
+		if u.end(time.Time{}, err); !u.binding.missed(err) {
+			return err
+		}
+	}
+	return p.execScalar(ctx, c, words)
+}
+
+// execScalar is ExecScalar for all calls.
+func (p *Pin) execScalar(ctx context.Context, c *Call, words []uint64) error {
 	if err := p.ready(); err != nil {
 		return err
 	}
 	err := p.use.execScalar(ctx, c, words)
 	if err != nil && p.use.binding.missed(err) {
-		return p.ExecScalar(ctx, c, words)
+		return p.execScalar(ctx, c, words)
 	}
 	return err
 }
 
 // ExecBytes is the [Bytes] lane; ErrUnsupported where the function has none.
 func (p *Pin) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
+	if u := p.use; !p.gone.Load() && u.bytesNext() {
+		out, err := u.bytes.ExecBytes(ctx, c, dst, args)
+		if err == nil {
+			u.calls.Add(1)
+			return out, nil
+		}
+		if u.end(time.Time{}, err); !u.binding.missed(err) {
+			return out, err
+		}
+	}
+	return p.execBytes(ctx, c, dst, args)
+}
+
+// execBytes is ExecBytes for all calls.
+func (p *Pin) execBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
 	if err := p.ready(); err != nil {
 		return dst, err
 	}
 	dst, err := p.use.execBytes(ctx, c, dst, args)
 	if err != nil && p.use.binding.missed(err) {
-		return p.ExecBytes(ctx, c, dst, args)
+		return p.execBytes(ctx, c, dst, args)
 	}
 	return dst, err
 }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+
+	"github.com/vanth-io/vanth/host/stripe"
 )
 
 // entry is a published plugin: loaded, or listed with the reason why not.
@@ -19,7 +21,7 @@ type entry struct {
 	gone     atomic.Bool // withdrawn: calls go to its successor, if there is one
 	// spent is the fuel of the modules before this one; set before publication.
 	spent uint64
-	keeps sync.Pool // of *kept; what the collector takes ends by itself
+	keeps stripe.Pool[kept] // what is forgotten ends by itself
 }
 
 // fuel is what the plugin's calls used; false when nothing counts them.
@@ -268,6 +270,7 @@ func newEntry(p Plugin, rec Record, m Module, st *State) (*entry, error) {
 		p.Grant = &grant
 	}
 	e := &entry{plugin: p, record: rec, module: m, state: st}
+	e.keeps.Spread()
 	var missing []error
 	exported := map[Symbol]bool{}
 	for _, s := range m.Symbols() {
@@ -312,6 +315,7 @@ func (e *entry) postpone(p Plugin, rec Record, reason error) *entry {
 	}
 	p.Waiting, p.Runtime, p.Grant = reason, e.plugin.Runtime, e.plugin.Grant
 	next := &entry{plugin: p, record: rec, module: e.module, state: e.state}
+	next.keeps.Spread()
 	for _, b := range e.bindings {
 		c := *b
 		c.owner = next

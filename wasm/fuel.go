@@ -172,7 +172,7 @@ func (in *instance) wanted() {
 func (in *instance) now() time.Duration {
 	now := in.module.rt.clock()
 	if in.began == 0 {
-		in.began, in.yielded, in.refilled = now, now, now
+		in.began, in.yielded, in.refilled, in.stirred = now, now, now, true
 	}
 	return now
 }

@@ -338,11 +338,12 @@ func (in *instance) packed(n int) (uint64, error) {
 
 // packedWords are the arguments of such a call.
 func (in *instance) packedWords(n int) []uint64 {
-	stack := in.stack[:0]
 	if f := in.function; f.kind == kindDispatch {
-		stack = append(stack, uint64(f.dispatch))
+		in.stack[0], in.stack[1], in.stack[2] = uint64(f.dispatch), uint64(in.argPtr), uint64(n)
+		return in.stack[:3]
 	}
-	return append(stack, uint64(in.argPtr), uint64(n))
+	in.stack[0], in.stack[1] = uint64(in.argPtr), uint64(n)
+	return in.stack[:2]
 }
 
 // result decodes a packed result into memory of the host. The fault belongs to

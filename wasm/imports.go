@@ -144,6 +144,7 @@ func (m *module) defineImports(ctx context.Context) error {
 		run, foreign := f.run, f.needs != "" && f.needs != capClock
 		call := func(ctx context.Context, mod api.Module, stack []uint64) {
 			in := instanceOf(ctx)
+			in.stirred = true
 			if in.memory == nil { // while it starts
 				in.memory = mod.Memory()
 			}

@@ -35,6 +35,7 @@ type instance struct {
 
 	// Belongs to the call under way.
 	call     *host.Call
+	stirred  bool   // it called an import, or asked for the time
 	scope    string // call.Scope(), made when it is first asked for
 	scoped   bool
 	function *function

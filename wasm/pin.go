@@ -2,7 +2,10 @@ package wasm
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
+
+	"github.com/tetratelabs/wazero/api"
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/host/hold"
@@ -34,34 +37,44 @@ func (d door) leave(in *instance, err error) {
 // hold. While it is recalled, calls go to the pool.
 type pin struct {
 	module  *module
-	pool    *pool    // the module's
-	breaker *breaker // the module's
+	pool    *pool        // the module's
+	breaker *breaker     // the module's
+	recall  *atomic.Bool // the pool's
+	quick   bool         // calls may go the quick way, see pin_quick.go
+	output  int          // of the grant
 	mark    hold.Mark
-	in      *instance // nil for none; the goroutine's while mark is set, else guarded by pool.mu
+
+	// The goroutine's while mark is set, else guarded by pool.mu.
+	in     *instance       // nil for none
+	next   *function       // what in is ready for, if it is called the quick way; nil for nothing
+	entry  api.Function    // of next
+	caller context.Context // who may call next the quick way: it does not end
 }
 
 // Pin implements host.Pinner.
 func (m *module) Pin() host.Pinned {
-	p := &pin{module: m, pool: m.pool, breaker: &m.breaker}
+	p := &pin{
+		module: m, pool: m.pool, breaker: &m.breaker, recall: &m.pool.recall,
+		quick: m.grant.fuel == 0 && !m.resets(), output: m.grant.output,
+	}
 	m.pool.enlist(p)
 	return p
 }
 
 // Function implements host.Pinned.
 func (p *pin) Function(f host.Function) host.Function {
-	quick := p.module.grant.fuel == 0 && !p.module.resets()
 	switch f := f.(type) {
 	case interface{ own() direct }:
 		d := f.own()
 		d.pin = p
-		if quick {
+		if p.quick {
 			return &pinnedDirect{d, max(1, len(d.signature.Args), len(d.results))}
 		}
 		return &d
 	case interface{ own() packed }:
 		d := f.own()
 		d.pin = p
-		if quick {
+		if p.quick {
 			return &pinnedPacked{d}
 		}
 		return &d
@@ -74,7 +87,7 @@ func (f *direct) own() direct { return *f }
 func (f *packed) own() packed { return *f }
 
 func (p *pin) enter(ctx context.Context, f *function, c *host.Call) (*instance, error) {
-	if !p.mark.Begin(&p.pool.recall) || p.in == nil {
+	if !p.mark.Begin(p.recall) || p.in == nil {
 		return p.enterPool(ctx, f, c)
 	}
 	in := p.in
@@ -84,6 +97,7 @@ func (p *pin) enter(ctx context.Context, f *function, c *host.Call) (*instance, 
 	}
 	in.function, in.touched = f, true
 	in.start(ctx, c)
+	p.expect(ctx)
 	return in, nil
 }
 
@@ -94,8 +108,9 @@ func (p *pin) enterPool(ctx context.Context, f *function, c *host.Call) (*instan
 	if err != nil {
 		return nil, err
 	}
-	if p.mark.Begin(&p.pool.recall) {
+	if p.mark.Begin(p.recall) {
 		p.in = in
+		p.expect(ctx)
 	} else {
 		p.done()
 	}
@@ -107,9 +122,10 @@ func (p *pin) leave(in *instance, f *function, err error) {
 	case in != p.in:
 		f.leave(in, err)
 	case f.sound(in, err):
+		p.ready(f)
 		p.done()
 	default:
-		p.in = nil
+		p.in, p.next = nil, nil
 		p.done()
 		go p.pool.discard(in) // as in leave of function
 	}
@@ -117,7 +133,7 @@ func (p *pin) leave(in *instance, f *function, err error) {
 
 // done is the end of a call's use of what is kept.
 func (p *pin) done() {
-	if p.mark.End(&p.pool.recall) {
+	if p.mark.End(p.recall) {
 		p.giveBack()
 	}
 }
@@ -126,7 +142,7 @@ func (p *pin) done() {
 func (p *pin) giveBack() {
 	p.pool.mu.Lock()
 	in := p.in
-	p.in = nil
+	p.in, p.next = nil, nil
 	p.pool.mu.Unlock()
 	if in != nil {
 		p.pool.release(in)
@@ -170,7 +186,7 @@ func (p *pool) recallPins(term time.Duration) {
 	for pin := range p.pins {
 		if !pin.mark.InUse() && pin.in != nil {
 			idle = append(idle, pin.in)
-			pin.in = nil
+			pin.in, pin.next = nil, nil
 		}
 	}
 	p.mu.Unlock()

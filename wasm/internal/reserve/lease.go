@@ -44,6 +44,15 @@ func (l *Lease) Release() {
 // Size is how much memory the guest has, in bytes.
 func (l *Lease) Size() int { return l.size }
 
+// View returns n bytes of the guest's memory at ptr, until it grows; false where it has none.
+func (l *Lease) View(ptr, n uint32) ([]byte, bool) {
+	end := uint64(ptr) + uint64(n)
+	if end > uint64(l.size) {
+		return nil, false
+	}
+	return l.mem[ptr:end:end], true
+}
+
 // Reset makes the memory what it was when the guest began. It says no, and does nothing, when the guest has grown it since,
 // for the engine cannot make it smaller. No guest may run on it meanwhile.
 func (l *Lease) Reset() bool {
