@@ -87,6 +87,7 @@ type use struct {
 	metered Metered // fn, if it has the lane
 	usage   *usage
 	calls   hold.Count
+	_       [stripe.Line]byte // before another goroutine's
 }
 
 // begin returns the clock, if the call is sampled.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/host/hold"
+	"github.com/vanth-io/vanth/host/stripe"
 )
 
 // door is a function and the way to its instances: the pool, or one that it keeps.
@@ -49,6 +50,8 @@ type pin struct {
 	next   *function       // what in is ready for, if it is called the quick way; nil for nothing
 	entry  api.Function    // of next
 	caller context.Context // who may call next the quick way: it does not end
+
+	_ [stripe.Line]byte // before another goroutine's
 }
 
 // Pin implements host.Pinner.
