@@ -124,6 +124,7 @@ arm: guests ## run the builds for ARM, 32 and 64 bits, in qemu; says so where it
 lint: $(BUILD)/bin/golangci-lint $(BUILD)/bin/gofumpt ## format and style
 	@test -z "$$($(BUILD)/bin/gofumpt -l cmd host wasm native portable api store sdk etc plugins bench | tee /dev/stderr)"
 	$(BUILD)/bin/golangci-lint run ./...
+	cd sdk/go && $(CURDIR)/$(BUILD)/bin/golangci-lint run ./...
 
 $(BUILD)/bin/golangci-lint:
 	GOBIN=$(CURDIR)/$(BUILD)/bin go install $(GOLANGCI)

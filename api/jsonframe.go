@@ -28,26 +28,21 @@ func jsonArgs(dst []byte, p *plan, b []byte) (args, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	f.d.pos++
-	start, n := len(dst), 0
 	f.dst = append(f.dst, 0) // room for the head
-	if f.d.next() == ']' {
-		f.d.pos++
-	} else if n, ok = f.arguments(p); !ok {
+	n, ok := f.arguments(p)
+	if !ok || f.d.left < 0 || !p.sig.Variadic && n != len(p.sig.Args) {
 		return nil, nil, false
 	}
-	if f.d.left < 0 || !p.sig.Variadic && n != len(p.sig.Args) {
+	f.listHead(len(dst), n)
+	if args = f.dst[len(dst):]; len(args) > frame.MaxBytes {
 		return nil, nil, false
 	}
-	f.listHead(start, n)
-	if len(f.dst)-start > frame.MaxBytes {
-		return nil, nil, false
-	}
-	return f.dst[start:], b[f.d.pos:], true
+	return args, b[f.d.pos:], true
 }
 
-// arguments writes the items of the list of arguments.
+// arguments writes the items of the list of arguments, to its end.
 func (f *framer) arguments(p *plan) (n int, ok bool) {
-	for ; ; n++ {
+	for again := f.begun(']'); again; n++ {
 		t := host.TypeAny
 		if !p.sig.Variadic {
 			if n == len(p.sig.Args) {
@@ -58,16 +53,29 @@ func (f *framer) arguments(p *plan) (n int, ok bool) {
 		if !f.argument(p, t) {
 			return n, false
 		}
-		switch f.d.next() {
-		case ',':
-			f.d.pos++
-		case ']':
-			f.d.pos++
-			return n + 1, true
-		default:
+		if again, ok = f.more(']'); !ok {
 			return n, false
 		}
 	}
+	return n, true
+}
+
+// begun reports whether something stands in the list or map that has just begun. If
+// not, it steps over its end.
+func (f *framer) begun(end byte) bool {
+	if f.d.next() != end {
+		return true
+	}
+	f.d.pos++
+	return false
+}
+
+// more steps over what stands behind an item, a comma or the end, and reports whether
+// it is a comma.
+func (f *framer) more(end byte) (again, ok bool) {
+	c := f.d.next()
+	f.d.pos++
+	return c == ',', c == ',' || c == end
 }
 
 // argument writes an argument that is of type t as it stands, or, where numbers
@@ -173,15 +181,10 @@ func (f *framer) str() bool {
 
 // appendStr appends a string, which the caller knows to be valid UTF-8.
 func appendStr(dst, s []byte) []byte {
-	switch n := len(s); {
-	case n <= 31:
+	if n := len(s); n <= 31 {
 		dst = append(dst, 0xa0|byte(n))
-	case n <= math.MaxUint8:
-		dst = append(dst, 0xd9, byte(n))
-	case n <= math.MaxUint16:
-		dst = append(dst, 0xda, byte(n>>8), byte(n))
-	default:
-		dst = append(dst, 0xdb, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	} else {
+		dst = appendHead(dst, 0xd9, n)
 	}
 	return append(dst, s...)
 }
@@ -194,22 +197,23 @@ func (f *framer) bytes() bool {
 	}
 	raw = bytes.TrimRight(raw, "=")
 	n := base64.RawStdEncoding.DecodedLen(len(raw))
-	f.dst = appendBinHead(f.dst, n)
+	f.dst = appendHead(f.dst, 0xc4, n)
 	start := len(f.dst)
 	var err error
 	f.dst, err = base64.RawStdEncoding.AppendDecode(f.dst, raw)
 	return err == nil && len(f.dst)-start == n
 }
 
-// appendBinHead begins n bytes.
-func appendBinHead(dst []byte, n int) []byte {
+// appendHead begins n bytes: op is what stands before a length of one byte, of which
+// those of two and of four are the next ones.
+func appendHead(dst []byte, op byte, n int) []byte {
 	switch {
 	case n <= math.MaxUint8:
-		return append(dst, 0xc4, byte(n))
+		return append(dst, op, byte(n))
 	case n <= math.MaxUint16:
-		return append(dst, 0xc5, byte(n>>8), byte(n))
+		return append(dst, op+1, byte(n>>8), byte(n))
 	}
-	return append(dst, 0xc6, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	return append(dst, op+2, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
 // list writes the list that begins at the position.
@@ -220,27 +224,16 @@ func (f *framer) list(depth int) bool {
 	start, n := len(f.dst), 0
 	f.dst = append(f.dst, 0)
 	f.d.pos++
-	if f.d.next() == ']' {
-		f.d.pos++
-		f.listHead(start, 0)
-		return true
-	}
-	for {
+	for again, ok := f.begun(']'), true; again; n++ {
 		if !f.value(depth) {
 			return false
 		}
-		n++
-		switch f.d.next() {
-		case ',':
-			f.d.pos++
-		case ']':
-			f.d.pos++
-			f.listHead(start, n)
-			return true
-		default:
+		if again, ok = f.more(']'); !ok {
 			return false
 		}
 	}
+	f.listHead(start, n)
+	return true
 }
 
 // object writes the map that begins at the position, unless two of its keys are
@@ -252,13 +245,8 @@ func (f *framer) object(depth int) bool {
 	start, n := len(f.dst), 0
 	f.dst = append(f.dst, 0)
 	f.d.pos++
-	if f.d.next() == '}' {
-		f.d.pos++
-		f.mapHead(start, 0)
-		return true
-	}
 	var keys [maxKeys][2]int // where they stand in dst
-	for {
+	for again, ok := f.begun('}'), true; again; n++ {
 		at := len(f.dst)
 		if n == maxKeys || f.d.next() != '"' || !f.str() {
 			return false
@@ -270,7 +258,6 @@ func (f *framer) object(depth int) bool {
 			}
 		}
 		keys[n] = [2]int{at, len(f.dst)}
-		n++
 		if f.d.next() != ':' {
 			return false
 		}
@@ -278,17 +265,12 @@ func (f *framer) object(depth int) bool {
 		if !f.value(depth) {
 			return false
 		}
-		switch f.d.next() {
-		case ',':
-			f.d.pos++
-		case '}':
-			f.d.pos++
-			f.mapHead(start, n)
-			return true
-		default:
+		if again, ok = f.more('}'); !ok {
 			return false
 		}
 	}
+	f.mapHead(start, n)
+	return true
 }
 
 // listHead and mapHead put the head of a list or a map of n in place of the byte at

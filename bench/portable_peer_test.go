@@ -4,13 +4,11 @@ package bench
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +17,8 @@ import (
 	"go.nanomsg.org/mangos/v3/protocol/rep"
 	"go.nanomsg.org/mangos/v3/protocol/req"
 	_ "go.nanomsg.org/mangos/v3/transport/ipc"
+
+	"github.com/vanth-io/vanth/bench/internal/ekuiper"
 )
 
 // pingpong sends what vanth does and takes as many bytes as it gets.
@@ -45,8 +45,7 @@ func pingpong(t testing.TB) func() (any, error) {
 	}
 }
 
-// lockstep returns a call as eKuiper 2.4 makes it, but for what it logs: a REP
-// socket with its deadlines, under a lock, and encoding/json.
+// lockstep returns a call as eKuiper 2.4 makes it: a REP socket with its deadlines.
 func lockstep(t testing.TB, args []any) func() (any, error) {
 	t.Helper()
 	sock, err := rep.NewSocket()
@@ -67,48 +66,9 @@ func lockstep(t testing.TB, args []any) func() (any, error) {
 	if _, err := sock.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	var mu sync.Mutex
-	return func() (any, error) {
-		meta, err := json.Marshal(funcMeta{RuleID: "r", OpID: "o"})
-		if err != nil {
-			return nil, err
-		}
-		request, err := json.Marshal(funcData{Func: "Exec", Arg: append(args[:len(args):len(args)], string(meta))})
-		if err != nil {
-			return nil, err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if err := sock.Send(request); err != nil {
-			return nil, err
-		}
-		answer, err := sock.Recv()
-		if err != nil {
-			return nil, err
-		}
-		var r funcReply
-		err = json.Unmarshal(answer, &r)
-		return r.Result, err
-	}
+	h := ekuiper.Host{Socket: sock}
+	return func() (any, error) { return h.Call(args...) }
 }
-
-// What goes over the wire, on both sides of it.
-type (
-	funcData struct {
-		Func string `json:"func"`
-		Arg  any    `json:"arg"`
-	}
-	funcMeta struct {
-		RuleID     string `json:"ruleId"`
-		OpID       string `json:"opId"`
-		InstanceID int    `json:"instanceId"`
-		FuncID     int    `json:"funcId"`
-	}
-	funcReply struct {
-		State  bool `json:"state"`
-		Result any  `json:"result"`
-	}
-)
 
 // startPeer starts this binary as the other side.
 func startPeer(t testing.TB, role, at string) {
@@ -195,41 +155,11 @@ func dial(url string) (mangos.Socket, error) {
 	return sock, sock.Send([]byte("handshake"))
 }
 
-// loop answers calls as the loop of eKuiper's SDK for Go does, but for what that
-// logs.
+// loop answers calls with true.
 func loop(url string) error {
 	sock, err := dial(url)
 	if err != nil {
 		return err
 	}
-	var contexts sync.Map
-	for {
-		request, err := sock.Recv()
-		if err != nil {
-			return err
-		}
-		var f funcData
-		if err := json.Unmarshal(request, &f); err != nil {
-			return err
-		}
-		r := funcReply{State: true, Result: false}
-		if f.Func == "Exec" {
-			list, _ := f.Arg.([]any)
-			meta, _ := list[len(list)-1].(string)
-			var m funcMeta
-			if err := json.Unmarshal([]byte(meta), &m); err != nil {
-				return err
-			}
-			key := fmt.Sprintf("%s_%s_%d_%d", m.RuleID, m.OpID, m.InstanceID, m.FuncID)
-			contexts.LoadOrStore(key, &m)
-			r.Result = true
-		}
-		answer, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		if err := sock.Send(answer); err != nil {
-			return err
-		}
-	}
+	return ekuiper.Serve(sock, func([]any) any { return true })
 }

@@ -2,7 +2,6 @@ package host
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/vanth-io/vanth/host/spawn"
 )
 
 // scriptName is the script a bundle may bring, in eKuiper's layout.
@@ -48,7 +49,7 @@ func hasScript(dir string) (bool, error) {
 func runScript(ctx context.Context, dir string, args []string) error {
 	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{filepath.Join(dir, scriptName)}, args...)...)
 	cmd.Dir = dir
-	out := &tail{limit: scriptOutput}
+	out := &spawn.Tail{Limit: scriptOutput}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -65,19 +66,3 @@ func runScript(ctx context.Context, dir string, args []string) error {
 	}
 	return fmt.Errorf("%w; output: %q", err, out.String())
 }
-
-// tail keeps the last limit bytes written to it.
-type tail struct {
-	limit int
-	kept  []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p[max(0, len(p)-t.limit):]...)
-	if extra := len(t.kept) - t.limit; extra > 0 {
-		t.kept = append(t.kept[:0], t.kept[extra:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return string(bytes.TrimSpace(t.kept)) }

@@ -25,7 +25,7 @@
 //
 // # What it may import
 //
-// host, host/frame, the standard plugin package and eKuiper's contract; no other
+// host, its parts, the standard plugin package and eKuiper's contract; no other
 // package imports the last two. Without cgo there is no plugin package: then
 // every Load is refused with what to do, and what would run plugins is not linked.
 //

@@ -1,22 +1,19 @@
 package native
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/spawn"
 )
 
 // A probe is a child process, the same binary, that opens a file first, looks for
@@ -55,10 +52,7 @@ func try(path string, stdin io.Reader, stdout, stderr io.Writer, open opener) in
 		fmt.Fprintln(stderr, "what to look for:", err)
 		return 1
 	}
-	go func() {
-		_, _ = io.Copy(io.Discard, stdin)
-		os.Exit(1)
-	}()
+	go spawn.EndWith(stdin)
 	find, err := open(path)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
@@ -129,37 +123,11 @@ func (r *Runtime) probe(ctx context.Context, file placed, m host.Manifest) error
 func (r *Runtime) runProbe(ctx context.Context, path string, task []byte) error {
 	limited, cancel := context.WithTimeout(ctx, r.opts.ProbeTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(limited, r.opts.Probe[0], append(r.opts.Probe[1:len(r.opts.Probe):len(r.opts.Probe)], path)...)
-	out, errOut := tail{limit: answerBytes}, limitedBuffer{}
+	cmd := spawn.Command(limited, r.opts.Probe, path)
+	out, errOut := spawn.Tail{Limit: answerBytes}, spawn.Head{Limit: 1 << 10}
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	cmd.Env = loaderEnv() // initialisers see nothing else of ours
-	cmd.WaitDelay = time.Second
-	cmd.Cancel = func() error {
-		killGroup(cmd.Process.Pid)
-		return cmd.Process.Kill() // where it has no group of its own
-	}
-	dieWithParent(cmd)
-	stdin, err := cmd.StdinPipe() // open for as long as we live
-	if err != nil {
-		return err
-	}
-	defer stdin.Close()
-
-	// A parent-death signal belongs to the thread that forked, which must stay.
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		if err := cmd.Start(); err != nil {
-			done <- err
-			return
-		}
-		_, _ = stdin.Write(task) // a child that did not read it says so, or died
-		err := cmd.Wait()
-		killGroup(cmd.Process.Pid) // what initialisers started
-		done <- err
-	}()
-	err = <-done
+	err := spawn.Run(cmd, task)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -168,11 +136,10 @@ func (r *Runtime) runProbe(ctx context.Context, path string, task []byte) error 
 	case limited.Err() != nil:
 		return fmt.Errorf("%w within %v", errHangs, r.opts.ProbeTimeout)
 	}
-	said := strings.TrimSpace(errOut.String())
-	if said == "" {
-		return err
+	if said := errOut.String(); said != "" {
+		return fmt.Errorf("%w: %s", err, said)
 	}
-	return fmt.Errorf("%w: %s", err, said)
+	return err
 }
 
 // symbolsOf reads what a probe said: nil, ErrInvalid with what is wrong with the
@@ -208,23 +175,5 @@ func killedByOthers(e *exec.ExitError) bool {
 
 // loaderEnv is what the dynamic loader reads of the environment that the host was
 // started with: without it a child would refuse a file whose C libraries the host
-// finds there. It is never nil, which would be all of the environment.
-func loaderEnv() []string {
-	env := []string{}
-	for _, key := range []string{"LD_LIBRARY_PATH", "LD_PRELOAD"} {
-		if v, ok := os.LookupEnv(key); ok {
-			env = append(env, key+"="+v)
-		}
-	}
-	return env
-}
-
-// limitedBuffer keeps the first bytes written to it: a dying Go process says
-// why at once, and then much more.
-type limitedBuffer struct{ bytes.Buffer }
-
-func (b *limitedBuffer) Write(p []byte) (int, error) {
-	const limit = 1 << 10
-	b.Buffer.Write(p[:min(len(p), max(0, limit-b.Len()))])
-	return len(p), nil
-}
+// finds there.
+func loaderEnv() []string { return spawn.Inherit("LD_LIBRARY_PATH", "LD_PRELOAD") }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/spawn"
 )
 
 // A worker is a child process, the same binary, that runs one plugin for the
@@ -40,10 +41,7 @@ func Worker(path string, conn *os.File, stdin io.Reader, stderr io.Writer) int {
 }
 
 func work(path string, file *os.File, stdin io.Reader, stderr io.Writer, open opener) int {
-	go func() {
-		_, _ = io.Copy(io.Discard, stdin)
-		os.Exit(1)
-	}()
+	go spawn.EndWith(stdin)
 	conn, err := net.FileConn(file)
 	file.Close() // children of the plugin do not inherit it
 	if err != nil {

@@ -1,19 +1,16 @@
 package native
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
-	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/spawn"
 )
 
 // The bounds of a worker process.
@@ -26,9 +23,7 @@ const (
 
 // child is one worker process:
 //
-//  1. startChild makes the socket and has a goroutine of its own fork, which
-//     keeps its thread while the worker lives: the parent-death signal is tied
-//     to that thread
+//  1. startChild makes the socket and starts the process
 //  2. ask sends requests, from any goroutine
 //  3. when the process ends, the connection does, or stop is called, watch kills
 //     the process group, waits for the process and for both goroutines of the
@@ -37,7 +32,7 @@ type child struct {
 	m      *isolated
 	pid    int
 	link   *link
-	stderr tail
+	stderr spawn.Tail
 
 	exited chan struct{} // closed when the process has been waited for
 	exit   error         // valid once exited is closed
@@ -73,24 +68,18 @@ func startChild(m *isolated, command []string) (*child, error) {
 	}
 	defer file.Close()
 	c := &child{
-		m: m, asked: map[int64]*request{},
+		m: m, asked: map[int64]*request{}, stderr: spawn.Tail{Limit: tailBytes},
 		exited: make(chan struct{}), dying: make(chan struct{}), gone: make(chan struct{}),
 	}
-	cmd := exec.Command(command[0], append(command[1:len(command):len(command)], m.path)...) //nolint:noctx // it outlives the call
-	cmd.Env = append(loaderEnv(), "GOTRACEBACK=single")                                      // the plugin sees nothing else of ours
-	cmd.ExtraFiles = append(cmd.ExtraFiles, file)                                            // fd 3
+	cmd := spawn.Command(context.Background(), command, m.path) // it outlives the call
+	cmd.Env = append(loaderEnv(), "GOTRACEBACK=single")         // the plugin sees nothing else of ours
+	cmd.ExtraFiles = append(cmd.ExtraFiles, file)               // fd 3
 	cmd.Stderr = &c.stderr
-	cmd.WaitDelay = time.Second
-	dieWithParent(cmd)
-	stdin, err := cmd.StdinPipe() // open for as long as we live
+	stdin, err := spawn.Start(cmd, func(err error) {
+		c.exit = err
+		close(c.exited)
+	})
 	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	started := make(chan error)
-	go c.run(cmd, started)
-	if err := <-started; err != nil {
-		stdin.Close()
 		conn.Close()
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
@@ -98,19 +87,6 @@ func startChild(m *isolated, command []string) (*child, error) {
 	c.link = newLink(conn, c.handle)
 	go c.watch(stdin)
 	return c, nil
-}
-
-// run is the spawner.
-func (c *child) run(cmd *exec.Cmd, started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
-		started <- err
-		return
-	}
-	started <- nil
-	c.exit = cmd.Wait()
-	close(c.exited)
 }
 
 // watch waits for the end of the worker and leaves nothing of it.
@@ -123,12 +99,12 @@ func (c *child) watch(stdin io.Closer) {
 			within(drainGrace, c.exited) // in its own way, with its own status
 		}
 	case <-c.exited:
-		killGroup(c.pid) // what it may have started
+		spawn.KillGroup(c.pid) // what it may have started
 		within(drainGrace, c.link.done)
 		close(c.dying)
 	}
 	c.link.fail(errLinkShut)
-	killGroup(c.pid)
+	spawn.KillGroup(c.pid)
 	<-c.exited
 	stdin.Close()
 	c.link.wait()
@@ -170,7 +146,7 @@ func (c *child) cause() error {
 // the worker is gone.
 func (c *child) crash(symbol string) error {
 	e := c.m.guest.fault(symbol, host.FaultTrap, c.fatal)
-	e.Output = c.stderr.String()
+	e.Output = valid(c.stderr.String())
 	return e
 }
 
@@ -336,29 +312,4 @@ func (c *child) stop() {
 	}
 	c.link.fail(errLinkShut)
 	<-c.gone
-}
-
-// tail keeps the last bytes written to it.
-type tail struct {
-	limit int // default tailBytes
-	mu    sync.Mutex
-	b     []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	limit := cmp.Or(t.limit, tailBytes)
-	t.b = append(t.b, p[max(0, len(p)-limit):]...)
-	if over := len(t.b) - limit; over > 0 {
-		t.b = append(t.b[:0], t.b[over:]...)
-	}
-	return len(p), nil
-}
-
-// String returns the text, valid UTF-8.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return valid(strings.TrimSpace(string(t.b)))
 }

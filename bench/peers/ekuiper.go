@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,35 +9,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/protocol/rep"
 	"go.nanomsg.org/mangos/v3/protocol/req"
 	_ "go.nanomsg.org/mangos/v3/transport/ipc" // the only transport of portable plugins
+
+	"github.com/vanth-io/vanth/bench/internal/ekuiper"
 )
 
-// What goes over eKuiper's wire, on both sides of it.
-type (
-	funcData struct {
-		Func string `json:"func"`
-		Arg  any    `json:"arg"`
-	}
-	funcMeta struct {
-		RuleID     string `json:"ruleId"`
-		OpID       string `json:"opId"`
-		InstanceID int    `json:"instanceId"`
-		FuncID     int    `json:"funcId"`
-	}
-	funcReply struct {
-		State  bool `json:"state"`
-		Result any  `json:"result"`
-	}
-)
-
-// openLockstep calls functions as eKuiper 2.4 does, but for what it logs: a REP
-// socket for each with its deadlines, one call at a time, and encoding/json.
+// openLockstep calls functions as eKuiper 2.4 does: a REP socket for each with its
+// deadlines.
 func openLockstep(ctx context.Context, s *subject, b *bench) error {
 	dir, err := os.MkdirTemp(b.dir, "s-*")
 	if err != nil {
@@ -54,7 +36,7 @@ func openLockstep(ctx context.Context, s *subject, b *bench) error {
 			return err
 		}
 		s.onClose(sock.Close)
-		call[name] = (&lockstep{sock: sock}).call
+		call[name] = (&ekuiper.Host{Socket: sock}).Call
 		socks, args = append(socks, sock), append(args, url)
 	}
 	cmd := exec.CommandContext(ctx, b.self, args...)
@@ -92,42 +74,6 @@ func listen(url string) (mangos.Socket, error) {
 		}
 	}
 	return sock, sock.Listen(url)
-}
-
-// lockstep is the host's side of one function.
-type lockstep struct {
-	mu   sync.Mutex // held from the request to its answer
-	sock mangos.Socket
-}
-
-func (l *lockstep) call(args ...any) (any, error) {
-	meta, err := json.Marshal(funcMeta{RuleID: "r", OpID: "o"})
-	if err != nil {
-		return nil, err
-	}
-	request, err := json.Marshal(funcData{Func: "Exec", Arg: append(args, string(meta))})
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var answer []byte
-	for len(answer) == 0 || answer[0] == 'h' { // a handshake is no answer
-		if err := l.sock.Send(request); err != nil {
-			return nil, err
-		}
-		if answer, err = l.sock.Recv(); err != nil {
-			return nil, err
-		}
-	}
-	var r funcReply
-	if err := json.Unmarshal(answer, &r); err != nil {
-		return nil, err
-	}
-	if !r.State {
-		return nil, fmt.Errorf("the plugin failed: %v", r.Result)
-	}
-	return r.Result, nil
 }
 
 // ekuiperFunctions are what plugins of eKuiper's wire do with their arguments.
@@ -195,8 +141,7 @@ func dial(url string) (mangos.Socket, error) {
 	return sock, sock.Send([]byte("handshake"))
 }
 
-// serveFunction answers calls as the loop of eKuiper's SDK for Go does, but for
-// what that logs. The function is the one that the address ends with.
+// serveFunction answers calls of the function that the address ends with.
 func serveFunction(url string) error {
 	name := strings.TrimSuffix(url[strings.LastIndexAny(url, "/_")+1:], ".ipc")
 	function := ekuiperFunctions()[name]
@@ -207,33 +152,5 @@ func serveFunction(url string) error {
 	if err != nil {
 		return err
 	}
-	var contexts sync.Map
-	for {
-		request, err := sock.Recv()
-		if err != nil {
-			return err
-		}
-		var f funcData
-		if err := json.Unmarshal(request, &f); err != nil {
-			return err
-		}
-		r := funcReply{State: true, Result: false}
-		if f.Func == "Exec" {
-			list, _ := f.Arg.([]any)
-			meta, _ := list[len(list)-1].(string)
-			var m funcMeta
-			if err := json.Unmarshal([]byte(meta), &m); err != nil {
-				return err
-			}
-			contexts.LoadOrStore(fmt.Sprintf("%s_%s_%d_%d", m.RuleID, m.OpID, m.InstanceID, m.FuncID), &m)
-			r.Result = function(list[:len(list)-1])
-		}
-		answer, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		if err := sock.Send(answer); err != nil {
-			return err
-		}
-	}
+	return ekuiper.Serve(sock, function)
 }

@@ -33,7 +33,7 @@ func (e *Error) Error() string { return e.Msg }
 
 // asError gives err the form in which it crosses. The text is that of err, wrapping included.
 func asError(err error) *Error {
-	e, ok := err.(*Error)
+	e, ok := err.(*Error) //nolint:errorlint // one that is wrapped has another text
 	switch {
 	case ok && e != nil:
 		return e

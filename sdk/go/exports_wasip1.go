@@ -4,6 +4,9 @@ package vanth
 
 import "unsafe"
 
+// minor is the minor version of ABI 1 that this package speaks.
+const minor = 0
+
 // The exports, as in sdk/abi. A program gets them by importing this package.
 
 //go:wasmexport vanth_abi_1

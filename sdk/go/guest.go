@@ -152,9 +152,6 @@ func (g *guest) symbols() []byte {
 	return out
 }
 
-// minor is the minor version of ABI 1 that this package speaks.
-const minor = 0
-
 // pack joins pointer, length and error flag; null is 0.
 func pack(p uintptr, n int, failed bool) int64 {
 	if n == 0 {

@@ -228,15 +228,15 @@ func TestResultBuffer(t *testing.T) {
 }
 
 func TestRegisterRefuses(t *testing.T) {
-	type pair struct{ a, b int }
+	type custom struct{}
 	before := len(this.entries)
 	for want, f := range map[string]func(){
 		"without a name":   func() { Func0("", func() int { return 0 }) },
 		"in UTF-8":         func() { Func0("\xff", func() int { return 0 }) },
 		"twice":            func() { Func0("add", func() int { return 0 }) },
 		"is nil":           func() { Func1[int, int]("new", nil) },
-		"parameter":        func() { Func1("new", func(pair) int { return 0 }) },
-		"result":           func() { Func0("new", func() pair { return pair{} }) },
+		"parameter":        func() { Func1("new", func(custom) int { return 0 }) },
+		"result":           func() { Func0("new", func() custom { return custom{} }) },
 		"function new2 is": func() { Func("new2", nil) },
 	} {
 		func() {

@@ -10,16 +10,15 @@ tick has the reading taken away, so that one slow function does not hold up the 
 slow, does not get it.
 
 Writing. Whoever has something to say gives it to the writer, and one of them sends for all.
+
+This file imports lane_functions and lane_open, which know only lane_link: what all threads share.
 """
 
 from __future__ import annotations
 
-import itertools
 import select
 import socket
-import threading
-from queue import Empty, SimpleQueue
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .context import Context
 from .errors import IO, USAGE, Broken, Error
@@ -41,18 +40,14 @@ from .frames import (
     VALUE,
     WELCOME,
     WRITE,
-    Writer,
-    frame,
-    result,
 )
-from .lane_functions import REPLY, FunctionRunner, Job, Reply
+from .lane_functions import FunctionRunner, Job, Reading
+from .lane_link import Link
 from .lane_open import HostStore, Meta, OpenSink, OpenSource
 from .runner import finish
 from .values import FrameError, decode
 
 _unpack = HEAD.unpack_from
-_TICK = 0.005  # seconds between two looks at the reader
-_IDLE = 10  # looks without news after which main sleeps until there are
 
 
 class Lane:
@@ -61,92 +56,26 @@ class Lane:
     def __init__(self, sock: socket.socket, config: Any) -> None:
         self._sock = sock
         self._config = config
-        self._functions = [FunctionRunner(self, i, n, f) for i, (n, f) in enumerate(config.functions.items())]
+        self._link = Link(sock)
+        self.stop = self._link.stop
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        self._reading = Reading(self._link, poll, self._step)
+        self._functions = [FunctionRunner(self._reading, i, n, f) for i, (n, f) in enumerate(config.functions.items())]
         self._sources = list(config.sources.items())
         self._sinks = list(config.sinks.items())
-        self._ids = itertools.count(1)
-        self._replies: Dict[int, Reply] = {}
         # From number to what the host said of it, and the context that functions get.
         self._contexts: Dict[int, Tuple[Meta, Context]] = {
-            0: (Meta(), Context(name=config.name, store=HostStore(self, 0)))
+            0: (Meta(), Context(name=config.name, store=HostStore(self._link, 0)))
         }
-        self._broken: Optional[str] = None
         self._welcomed = False
         self._rest = b""  # the reader's: of a frame that has begun
         self._room = 1 << 16  # the reader's: bytes to read at once
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
-        self._news: "SimpleQueue[None]" = SimpleQueue()  # wakes main
-        self.asleep = False  # main waits for news
-        self.over = False  # nobody reads any more
-        self.reading = threading.Lock()  # guards reader, and executing of a function that is
-        self.reader: Optional[FunctionRunner] = None  # None is main
-        self.writer = Writer(sock)
-        self.cancelled: Set[int] = set()
-        self.handles: Dict[int, Any] = {}
-        self.by_thread: Dict[int, FunctionRunner] = {}
-
-    # What other threads call.
-
-    def stop(self) -> None:
-        """Ends the reading, as if the host had: what has come is still seen."""
-        try:
-            self._sock.shutdown(socket.SHUT_RD)
-        except OSError:
-            pass
-
-    def fail(self, why: str) -> None:
-        """Ends everything: the host broke the rules."""
-        self._broken = self._broken or why
-        self.stop()
-
-    def send(self, op: int, id: int, number: int, *payload: Any) -> None:
-        """A frame of its own: the value, if there is one, and the flags."""
-        out = bytearray()
-        if payload:
-            frame(out, op, id, number, *payload)
-        else:
-            out += HEAD.pack(0, op, 0, 0, id, number)
-        self.writer.send(out)
-
-    def leave(self, handle: int, what: Any) -> None:
-        """Forgets a handle, unless its number already is that of another one."""
-        if self.handles.get(handle) is what:
-            del self.handles[handle]
-
-    def answer(self, id: int, value: Any) -> None:
-        out = bytearray()
-        result(out, id, value)
-        self.writer.send(out)
-
-    def ask(self, op: int, number: int, value: List[Any]) -> Any:
-        """Asks the host and waits. Error of class io if it does not answer in time."""
-        id = next(self._ids) & 0xFFFFFFFF
-        out = bytearray()
-        frame(out, op, id, number, value)
-        me = self.by_thread.get(threading.get_ident())
-        if me is not None:
-            me.flush()  # others need not wait for this one
-        reply = self._replies[id] = Reply()
-        if not self.over:
-            self.writer.send(out)
-        # The end may have come between: then nobody else will wake this one.
-        if self.over or not (me.wait(reply, self._poll) if me is not None else reply.come.acquire(timeout=REPLY)):
-            self._replies.pop(id, None)
-            raise Error("state: the host did not answer", IO)
-        if reply.payload is None:
-            raise Error("state: the host has gone", IO)
-        answer = decode(reply.payload) if reply.payload else None
-        if reply.flags & 1:
-            raise answer if isinstance(answer, Error) else Error("state: refused", IO)
-        return answer
-
-    # The reading thread.
 
     def run(self) -> bool:
         """Serves until the host or a signal ends it. Whether all threads ended. Broken as it says."""
-        c = self._config
-        self.send(
+        c, link, reading = self._config, self._link, self._reading
+        link.send(
             HELLO,
             0,
             0,
@@ -163,61 +92,26 @@ class Lane:
         )
         for f in self._functions:
             f.thread.start()
-        while not self.over:
-            if self.reader is None:
-                self.step(None, True)
+        while not link.over:
+            if reading.reader is None:
+                self._step(None, True)
             else:
-                self._watch()
-        if self._broken is not None:
-            raise Broken(self._broken)
+                reading.watch()
+        if link.broken is not None:
+            raise Broken(link.broken)
         return self._finish()
 
     def _finish(self) -> bool:
-        for reply in list(self._replies.values()):
+        for reply in list(self._link.replies.values()):
             reply.come.release()
-        handles = list(self.handles.values())
+        handles = list(self._link.handles.values())
         for h in handles:
             h.stop()
         for f in self._functions:
             f.put(None)
         return finish([h.join for h in handles] + [f.join for f in self._functions])
 
-    def wake(self) -> None:
-        self.asleep = False
-        self._news.put(None)
-
-    def _watch(self) -> None:
-        """Main, while a function's thread is the reader. Returns when main is to read, or all is over."""
-        turn, idle = -1, 0
-        while not self.over:
-            f = self.reader
-            if f is None:
-                return
-            if not f.executing:
-                idle += 1
-            elif f.turn != turn:
-                turn, idle = f.turn, 0
-            else:  # a whole tick in one turn
-                with self.reading:
-                    if self.reader is f and f.executing:
-                        self.reader = None
-                        return
-            if idle < _IDLE:
-                self._nap(_TICK)
-                continue
-            self.asleep = True
-            # Who went to the plugin's code just before saw no need to wake.
-            if not f.executing and self.reader is f and not self.over:
-                self._nap(None)
-            self.asleep, idle = False, 0
-
-    def _nap(self, seconds: Optional[float]) -> None:
-        try:
-            self._news.get(timeout=seconds)
-        except Empty:
-            pass
-
-    def step(self, me: Optional[FunctionRunner], give: bool) -> Optional[List[Job]]:
+    def _step(self, me: Optional[FunctionRunner], give: bool) -> Optional[List[Job]]:
         """Reads once, by the reader, which me is, and hands out what came. Returns what is for me.
 
         If give, another function's thread may be the reader afterwards. At the end over is set.
@@ -225,16 +119,14 @@ class Lane:
         try:
             jobs = self._read()
         except FrameError as e:
-            self.fail("lane: %s" % e)
+            self._link.fail("lane: %s" % e)
             jobs = None
         except OSError as e:
             if not isinstance(e, ConnectionError):  # a reset is an end like another
-                self.fail("lane: %s" % e)
+                self._link.fail("lane: %s" % e)
             jobs = None
         if jobs is None:
-            with self.reading:
-                self.over, self.reader = True, None
-            self.wake()
+            self._reading.end()
             return None
         mine = None
         if me is not None and jobs:
@@ -243,8 +135,8 @@ class Lane:
             if give and mine is None and len(jobs) == 1:
                 f = self._functions[next(iter(jobs))]
                 if f.quick and not f.executing:
-                    with self.reading:
-                        self.reader = f
+                    with self._reading.lock:
+                        self._reading.reader = f
             self._hand_out(jobs)
         return mine
 
@@ -257,7 +149,7 @@ class Lane:
         self._room = min(2 * self._room, 1 << 20) if len(chunk) == self._room else 1 << 16
         buf = self._rest + chunk if self._rest else chunk
         pos, size = 0, len(buf)
-        contexts = self._contexts
+        contexts, cancelled = self._contexts, self._link.cancelled
         jobs: Dict[int, List[Job]] = {}
         while size - pos >= 16:
             n, op, flags, symbol, id, number = _unpack(buf, pos)
@@ -274,8 +166,8 @@ class Lane:
             payload = buf[pos + 16 : end]
             pos = end
             if (op == CALL or op == BATCH or op == VALIDATE) and self._welcomed:
-                if self.cancelled:
-                    self.cancelled.discard(id)
+                if cancelled:
+                    cancelled.discard(id)
                 try:
                     jobs[symbol].append((op, id, contexts[number][1], payload))
                 except KeyError:
@@ -327,18 +219,17 @@ class Lane:
         elif not self._welcomed:
             raise FrameError("the first frame is %d, not welcome" % op)
         elif op == VALUE:
-            reply = self._replies.pop(id, None)
+            reply = self._link.replies.pop(id, None)
             if reply is not None:
-                reply.flags, reply.payload = flags, payload
-                reply.come.release()
+                reply.arrive(flags, payload)
         elif op == WRITE:
-            handle = self.handles.get(number)
+            handle = self._link.handles.get(number)
             if isinstance(handle, OpenSink):
                 handle.write(id, payload)
             else:
-                self.answer(id, Error("the sink is not open", IO))
+                self._link.answer(id, Error("the sink is not open", IO))
         elif op == CREDIT:
-            handle = self.handles.get(number)
+            handle = self._link.handles.get(number)
             if handle is not None:  # else it ended meanwhile
                 handle.credit(id)
         elif op == CONTEXT:
@@ -347,21 +238,22 @@ class Lane:
             if number:
                 self._contexts.pop(number, None)
         elif op == CANCEL:
-            if len(self.cancelled) > 4096:  # of calls that were answered already
-                self.cancelled.clear()
-            self.cancelled.add(id)
+            cancelled = self._link.cancelled
+            if len(cancelled) > 4096:  # of calls that were answered already
+                cancelled.clear()
+            cancelled.add(id)
         elif op == OPEN_SOURCE:
             self._open(OpenSource, self._sources, symbol, id, number, payload)
         elif op == OPEN_SINK:
             self._open(OpenSink, self._sinks, symbol, id, number, payload)
         elif op == CLOSE:
-            handle = self.handles.get(number)
+            handle = self._link.handles.get(number)
             if handle is None:
-                self.answer(id, None)  # closed is closed
+                self._link.answer(id, None)  # closed is closed
             else:
                 handle.close(id)
         elif id:
-            self.answer(id, Error("unknown op %d" % op, USAGE))
+            self._link.answer(id, Error("unknown op %d" % op, USAGE))
 
     def _announce(self, number: int, payload: bytes) -> None:
         said = decode(payload)
@@ -369,7 +261,7 @@ class Lane:
         if kinds[:3] != [str, str, int] or not number:
             raise FrameError("context: %.80r" % (said,))
         meta = Meta(said[0], said[1], said[2], number)
-        ctx = Context(meta.rule, meta.op, meta.instance, self._config.name, HostStore(self, number))
+        ctx = Context(meta.rule, meta.op, meta.instance, self._config.name, HostStore(self._link, number))
         self._contexts[number] = (meta, ctx)
 
     def _open(
@@ -381,6 +273,6 @@ class Lane:
         if symbol >= len(symbols):
             raise FrameError("source or sink number %d of %d" % (symbol, len(symbols)))
         name, factory = symbols[symbol]
-        handle = kind(self, id, name, factory, self._context(number)[0])
-        self.handles[id] = handle
+        handle = kind(self._link, id, name, factory, self._context(number)[0])
+        self._link.handles[id] = handle
         handle.open(properties)

@@ -1,43 +1,86 @@
-"""The functions of the fast lane, each with a thread that may read the socket for all. See lane.py."""
+"""The functions of the fast lane, each with a thread that may read the socket for all, and which of
+them does. See lane.py.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+from queue import Empty, SimpleQueue
+from typing import Any, Callable, List, Optional, Tuple
 
 from . import errors
 from .errors import FATAL, USAGE, Error
 from .frames import BATCH, CALL, RESULT, frame, result
+from .lane_link import REPLY, Link, Reply
 from .values import FrameError, decode, encode
 
-if TYPE_CHECKING:
-    from .lane import Lane
-
-REPLY = 10.0  # seconds that the host has to answer about state
 _SEND_AT = 64 << 10  # bytes of answers that do not wait for more
 _SEND_AFTER = 0.001  # seconds after which answers do not wait for a slow call
 _QUICK = 0.0001  # seconds that a call of a function may take whose thread is to read
+_TICK = 0.005  # seconds between two looks at the reader
+_IDLE = 10  # looks without news after which main sleeps until there are
 
 Job = Tuple[int, int, Any, bytes]  # op, id, context, payload
 
 
-class Reply:
-    """A request of the plugin that waits for its value."""
-
-    __slots__ = ("come", "flags", "payload")
-
-    def __init__(self) -> None:
-        self.come = threading.Lock()
-        self.come.acquire()
-        self.flags = 0
-        self.payload: Optional[bytes] = None
-
-
 class Rows(List[Any]):
     """The answer to a batch."""
+
+
+class Reading:
+    """Who reads the socket: main or a function's thread."""
+
+    def __init__(self, link: Link, poll: Any, step: Callable[["FunctionRunner", bool], Optional[List[Job]]]) -> None:
+        self.link = link
+        self.poll = poll  # of the socket
+        self.step = step  # Lane.step
+        self.lock = threading.Lock()  # guards reader, and executing of a function that is
+        self.reader: Optional[FunctionRunner] = None  # None is main
+        self.asleep = False  # main waits for news
+        self._news: "SimpleQueue[None]" = SimpleQueue()  # wakes main
+
+    def wake(self) -> None:
+        self.asleep = False
+        self._news.put(None)
+
+    def end(self) -> None:
+        """Nobody reads any more."""
+        with self.lock:
+            self.link.over, self.reader = True, None
+        self.wake()
+
+    def watch(self) -> None:
+        """Main, while a function's thread is the reader. Returns when main is to read, or all is over."""
+        turn, idle = -1, 0
+        while not self.link.over:
+            f = self.reader
+            if f is None:
+                return
+            if not f.executing:
+                idle += 1
+            elif f.turn != turn:
+                turn, idle = f.turn, 0
+            else:  # a whole tick in one turn
+                with self.lock:
+                    if self.reader is f and f.executing:
+                        self.reader = None
+                        return
+            if idle < _IDLE:
+                self._nap(_TICK)
+                continue
+            self.asleep = True
+            # Who went to the plugin's code just before saw no need to wake.
+            if not f.executing and self.reader is f and not self.link.over:
+                self._nap(None)
+            self.asleep, idle = False, 0
+
+    def _nap(self, seconds: Optional[float]) -> None:
+        try:
+            self._news.get(timeout=seconds)
+        except Empty:
+            pass
 
 
 class FunctionRunner:
@@ -47,8 +90,9 @@ class FunctionRunner:
     executing = False  # this thread is, or may be, in the plugin's code
     turn = 0  # how often it went there
 
-    def __init__(self, lane: "Lane", number: int, name: str, factory: Callable[[], Any]) -> None:
-        self._lane = lane
+    def __init__(self, reading: Reading, number: int, name: str, factory: Callable[[], Any]) -> None:
+        self._reading = reading
+        self._link = reading.link
         self.number = number
         self._name = name
         self._jobs: "SimpleQueue[Optional[List[Job]]]" = SimpleQueue()
@@ -69,15 +113,14 @@ class FunctionRunner:
         out = self._out
         if out:
             self._out = bytearray()
-            self._lane.writer.send(out)
+            self._link.writer.send(out)
 
     def join(self, seconds: float) -> bool:
         self.thread.join(seconds)
         return not self.thread.is_alive()
 
     def _run(self) -> None:
-        lane = self._lane
-        lane.by_thread[threading.get_ident()] = self
+        self._link.waiters[threading.get_ident()] = self
         while True:
             jobs = self._next()
             if jobs is None:
@@ -86,22 +129,22 @@ class FunctionRunner:
             try:
                 self._do(jobs)
             except FrameError as e:
-                lane.fail("%s: arguments: %s" % (self._name, e))
+                self._link.fail("%s: arguments: %s" % (self._name, e))
 
     def _next(self) -> Optional[List[Job]]:
         """Waits for work, reading if this thread is the reader. None at the end."""
-        lane, queue = self._lane, self._jobs
+        reading, queue = self._reading, self._jobs
         if not queue.empty():
             return queue.get()
         self.flush()
         while True:
-            with lane.reading:
-                mine = lane.reader is self
+            with reading.lock:
+                mine = reading.reader is self
                 if mine and not self.quick:
-                    lane.reader, mine = None, False
-                    lane.wake()
+                    reading.reader, mine = None, False
+                    reading.wake()
                 self.executing = False
-            jobs = lane.step(self, True) if mine else queue.get()
+            jobs = reading.step(self, True) if mine else queue.get()
             if jobs or not mine:
                 break
         self.resume()
@@ -111,23 +154,23 @@ class FunctionRunner:
         """This thread goes to the plugin's code."""
         self.executing = True
         self.turn += 1
-        if self._lane.asleep:
-            self._lane.wake()
+        if self._reading.asleep:
+            self._reading.wake()
 
-    def wait(self, reply: Reply, poll: Any) -> bool:
+    def wait(self, reply: Reply) -> bool:
         """Waits within a call for the host's reply, and reads meanwhile if this thread is the reader."""
-        lane = self._lane
-        with lane.reading:
-            mine = lane.reader is self
+        reading = self._reading
+        with reading.lock:
+            mine = reading.reader is self
             if mine:
                 self.executing = False
         deadline = time.monotonic() + REPLY
         while mine and not reply.come.acquire(blocking=False):
             left = deadline - time.monotonic()
-            if lane.over or left <= 0:
+            if self._link.over or left <= 0:
                 break
-            if poll.poll(left * 1000):
-                jobs = lane.step(self, False)
+            if reading.poll.poll(left * 1000):
+                jobs = reading.step(self, False)
                 if jobs:
                     self._jobs.put(jobs)
         else:
@@ -139,12 +182,12 @@ class FunctionRunner:
         return False
 
     def _do(self, jobs: List[Job]) -> None:
-        lane, now = self._lane, time.perf_counter
-        cancelled = lane.cancelled
+        link, now = self._link, time.perf_counter
+        cancelled = link.cancelled
         function = None if self._failed is not None else self._function.exec
         sent = begun = now()
         for op, id, ctx, payload in jobs:
-            if lane.writer.dead:
+            if link.writer.dead:
                 return
             if op == CALL and function is not None and not cancelled:
                 args = decode(payload)
@@ -166,8 +209,8 @@ class FunctionRunner:
         self.quick = now() - begun < _QUICK * len(jobs)
 
     def _rare(self, op: int, id: int, ctx: Any, payload: bytes) -> Any:
-        if id in self._lane.cancelled:
-            self._lane.cancelled.discard(id)
+        if id in self._link.cancelled:
+            self._link.cancelled.discard(id)
             return Error("%s: cancelled" % self._name, USAGE)
         args = decode(payload)
         if type(args) is not list or op == BATCH and not all(type(row) is list for row in args):

@@ -5,18 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import errors
 from .context import Context, SinkContext
 from .errors import IO, Closed, Error
 from .frames import ADD, COUNT, DELETE, END, FAILURE, GET, MESSAGE, PUT, frame, result
 from .jsons import row
+from .lane_link import Link
 from .runner import SourceRunner
 from .values import FrameError, decode
-
-if TYPE_CHECKING:
-    from .lane import Lane
 
 _READY = 10.0  # seconds that a close waits for a source that is still being configured
 _SEND_AT = 64 << 10  # bytes of answers that do not wait for more
@@ -34,8 +32,8 @@ class Meta:
 class HostStore:
     """State and counters of one context, kept by the host."""
 
-    def __init__(self, lane: "Lane", number: int) -> None:
-        self._ask = lane.ask
+    def __init__(self, link: Link, number: int) -> None:
+        self._ask = link.ask
         self._number = number
 
     def get(self, key: str) -> Any:
@@ -57,9 +55,9 @@ class HostStore:
 class SourceContext(Context):
     """Emits as many messages as the host gave credit for."""
 
-    def __init__(self, lane: "Lane", handle: int, meta: "Meta", name: str) -> None:
-        super().__init__(meta.rule, meta.op, meta.instance, name, HostStore(lane, meta.number))
-        self._lane = lane
+    def __init__(self, link: Link, handle: int, meta: Meta, name: str) -> None:
+        super().__init__(meta.rule, meta.op, meta.instance, name, HostStore(link, meta.number))
+        self._link = link
         self._handle = handle
         self._can = threading.Condition(threading.Lock())  # guards the rest
         self._credit = 0
@@ -84,20 +82,20 @@ class SourceContext(Context):
             if self._shut:
                 raise Closed("the source is closed")
             self._credit -= 1
-        self._lane.writer.send(out)
+        self._link.writer.send(out)
 
     def emit_error(self, error: str) -> None:
         if self._shut:
             raise Closed("the source is closed")
-        self._lane.send(FAILURE, 0, self._handle, str(error).encode("utf-8", "replace").decode())
+        self._link.send(FAILURE, 0, self._handle, str(error).encode("utf-8", "replace").decode())
 
 
 class OpenSource:
     """A handle. Its thread configures the source, answers the host and then runs it."""
 
-    def __init__(self, lane: "Lane", handle: int, name: str, factory: Callable[[], Any], meta: "Meta") -> None:
-        self._lane, self._handle, self._factory = lane, handle, factory
-        self.ctx = SourceContext(lane, handle, meta, name)
+    def __init__(self, link: Link, handle: int, name: str, factory: Callable[[], Any], meta: Meta) -> None:
+        self._link, self._handle, self._factory = link, handle, factory
+        self.ctx = SourceContext(link, handle, meta, name)
         self.credit = self.ctx.credit
         self._runner: Optional[SourceRunner] = None
         self._ready = threading.Event()
@@ -112,22 +110,22 @@ class OpenSource:
             runner = SourceRunner(self._factory(), self.ctx, self._ended)
             runner.configure(properties.get("datasource") or "", properties.get("config") or {})
         except BaseException as e:
-            self._lane.leave(self._handle, self)
-            self._lane.answer(self._handle, errors.report(e))
+            self._link.leave(self._handle, self)
+            self._link.answer(self._handle, errors.report(e))
         else:
-            self._lane.answer(self._handle, None)
+            self._link.answer(self._handle, None)
             self._runner = runner
             runner.start()
         self._ready.set()
 
     def _ended(self, failed: Optional[BaseException]) -> None:
-        self._lane.leave(self._handle, self)
+        self._link.leave(self._handle, self)
         if self._closing:
             return
         if failed is None:
-            self._lane.send(END, 0, self._handle)
+            self._link.send(END, 0, self._handle)
         else:
-            self._lane.send(END, 0, self._handle, errors.report(failed), 1)
+            self._link.send(END, 0, self._handle, errors.report(failed), 1)
 
     def close(self, id: int) -> None:
         self._closing = True
@@ -136,8 +134,8 @@ class OpenSource:
 
     def _close(self, id: int) -> None:
         failed = self._stop()
-        self._lane.leave(self._handle, self)
-        self._lane.answer(id, None if failed is None else errors.report(failed))
+        self._link.leave(self._handle, self)
+        self._link.answer(id, None if failed is None else errors.report(failed))
 
     def stop(self) -> None:
         """Without an answer: the process ends."""
@@ -164,9 +162,9 @@ class OpenSource:
 class OpenSink:
     """A handle and its thread, which opens, collects and closes in order."""
 
-    def __init__(self, lane: "Lane", handle: int, name: str, factory: Callable[[], Any], meta: "Meta") -> None:
-        self._lane, self._handle, self._factory = lane, handle, factory
-        self._ctx = SinkContext(meta.rule, meta.op, meta.instance, name, HostStore(lane, meta.number))
+    def __init__(self, link: Link, handle: int, name: str, factory: Callable[[], Any], meta: Meta) -> None:
+        self._link, self._handle, self._factory = link, handle, factory
+        self._ctx = SinkContext(meta.rule, meta.op, meta.instance, name, HostStore(link, meta.number))
         # (id, payload) is a write, (id, None) a close that is answered, None one that is not.
         self._jobs: "SimpleQueue[Optional[Tuple[int, Optional[bytes]]]]" = SimpleQueue()
         self._thread = threading.Thread(target=self._run, daemon=True, name="sink " + name)
@@ -192,7 +190,7 @@ class OpenSink:
         """Is for sources."""
 
     def _run(self) -> None:
-        lane = self._lane
+        link = self._link
         try:
             sink = self._factory()
             sink.configure(self._properties.get("config") or {})
@@ -200,11 +198,11 @@ class OpenSink:
         except BaseException as e:
             self._leave(self._handle, errors.report(e))
             return
-        lane.answer(self._handle, None)
+        link.answer(self._handle, None)
         try:
             id = self._collect(sink)
         except FrameError as e:
-            lane.fail("write: %s" % e)
+            link.fail("write: %s" % e)
             return
         failed = None
         try:
@@ -215,26 +213,26 @@ class OpenSink:
 
     def _leave(self, id: int, value: Any) -> None:
         """Gives up the handle and answers what asked for that, if anything did, and what came too late."""
-        lane = self._lane
-        lane.leave(self._handle, self)
+        link = self._link
+        link.leave(self._handle, self)
         if id:
-            lane.answer(id, value)
+            link.answer(id, value)
         while not self._jobs.empty():
             job = self._jobs.get()
             if job is not None:
-                lane.answer(job[0], None if job[1] is None else Error("the sink is closed", IO))
+                link.answer(job[0], None if job[1] is None else Error("the sink is closed", IO))
 
     def _collect(self, sink: Any) -> int:
         """Takes writes until a close, whose id it returns, or the end of all: 0."""
         jobs, out = self._jobs, bytearray()
         while True:
             if out and (len(out) > _SEND_AT or jobs.empty()):
-                self._lane.writer.send(out)
+                self._link.writer.send(out)
                 out = bytearray()
             job = jobs.get()
             if job is None or job[1] is None:
                 if out:
-                    self._lane.writer.send(out)
+                    self._link.writer.send(out)
                 return job[0] if job is not None else 0
             item = decode(job[1])
             if type(item) is not list or not item:

@@ -38,15 +38,15 @@ func main() {
 // generate writes one vector a line, always the same bytes.
 func generate(w io.Writer) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprint(out, "{\n\"accept\": [\n")
+	fmt.Fprintln(out, "{\n\"accept\": [")
 	if err := lines(out, accepts()); err != nil {
 		return err
 	}
-	fmt.Fprint(out, "],\n\"reject\": [\n")
+	fmt.Fprintln(out, "],\n\"reject\": [")
 	if err := lines(out, rejects()); err != nil {
 		return err
 	}
-	fmt.Fprint(out, "]\n}\n")
+	fmt.Fprintln(out, "]\n}")
 	return out.Flush()
 }
 

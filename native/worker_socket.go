@@ -1,5 +1,3 @@
-//go:build unix
-
 package native
 
 import (
@@ -29,6 +27,3 @@ func socketPair() (net.Conn, *os.File, error) {
 	}
 	return conn, theirs, nil
 }
-
-// killGroup kills a child and what it started in its process group.
-func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

@@ -1,9 +1,0 @@
-//go:build !linux
-
-package native
-
-import "os/exec"
-
-// dieWithParent has nothing to add here: the child ends when its standard input
-// does.
-func dieWithParent(*exec.Cmd) {}
