@@ -118,12 +118,20 @@ func (r *run) done(n, end int) {
 
 // step runs some rows. Rows that it did not run, for whatever error, are left.
 func (b *binding) step(ctx context.Context, c *Call, r *run) error {
+	k, at := b.owner.take()
+	err := k.of(b).step(ctx, c, r)
+	b.owner.keeps.Put(k, at)
+	return err
+}
+
+func (u *use) step(ctx context.Context, c *Call, r *run) error {
+	b := u.binding
 	switch {
 	case r.alone > 0:
 		r.alone--
-		return b.stepExec(ctx, c, r)
+		return u.stepExec(ctx, c, r)
 	case b.columns != nil:
-		return b.stepColumns(ctx, c, r)
+		return u.stepColumns(ctx, c, r)
 	}
 	if !r.sound {
 		// Those who get the rows as they are get no others.
@@ -134,30 +142,29 @@ func (b *binding) step(ctx context.Context, c *Call, r *run) error {
 	}
 	switch {
 	case b.batch != nil:
-		return b.stepBatch(ctx, c, r)
-	case b.bytes != nil:
-		return b.stepBytes(ctx, c, r)
+		return u.stepBatch(ctx, c, r)
+	case u.bytes != nil:
+		return u.stepBytes(ctx, c, r)
 	}
-	return b.stepExec(ctx, c, r)
+	return u.stepExec(ctx, c, r)
 }
 
 // stepExec runs the next row alone, through Exec: what it says of a row that is odd
 // is what it says of such a call.
-func (b *binding) stepExec(ctx context.Context, c *Call, r *run) error {
+func (u *use) stepExec(ctx context.Context, c *Call, r *run) error {
+	b := u.binding
 	next, err := frame.Skip(r.rest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.name, r.malformed())
 	}
 	end := len(r.rest) - len(next)
-	n, t := b.usage.begin()
+	t := u.begin()
 	var v any
 	args, err := r.decoder.DecodeArgs(r.rest[:end])
 	if err != nil {
 		err = invalid("%s: a row: %v", b.name, err)
 	} else {
-		k, at := b.owner.take()
-		v, err = k.of(b).fn.Exec(ctx, c, args)
-		b.owner.keeps.Put(k, at)
+		v, err = u.fn.Exec(ctx, c, args)
 		if b.missed(err) {
 			return err
 		}
@@ -171,7 +178,7 @@ func (b *binding) stepExec(ctx context.Context, c *Call, r *run) error {
 			r.out, err = r.out[:before], b.badResult(err)
 		}
 	}
-	b.usage.end(n, t, err)
+	u.end(t, err)
 	if err != nil {
 		if b.ends(ctx, err) {
 			return err
@@ -198,7 +205,8 @@ func (b *binding) badResult(err error) error {
 // the first so many marks. An error of one row becomes its result; one of several that
 // went together has them run one by one if the function is pure, else it is that of
 // the batch.
-func (b *binding) settle(ctx context.Context, r *run, n *counter, t time.Time, err error, results func(marks int)) error {
+func (u *use) settle(ctx context.Context, r *run, t time.Time, err error, results func(marks int)) error {
+	b := u.binding
 	e, many := errors.AsType[*RowsError](err)
 	if !many { // it did not get as far as its rows
 		if b.missed(err) {
@@ -209,20 +217,20 @@ func (b *binding) settle(ctx context.Context, r *run, n *counter, t time.Time, e
 	first, last := r.place(e.First), r.place(e.First+e.Count-1)
 	rows := last - first + 1
 	if e.Count == 1 && b.ends(ctx, e.Err) {
-		b.usage.endRows(n, t, first+1, 1)
+		u.endRows(t, first+1, 1)
 		return e.Err
 	}
 	if e.Count > 1 && !b.repeats(ctx, e.Err) {
-		b.usage.endRows(n, t, first+rows, rows)
+		u.endRows(t, first+rows, rows)
 		return &RowsError{First: r.all - r.left + first, Count: rows, Err: e.Err}
 	}
 	results(first)
 	if e.Count > 1 {
-		b.usage.endRows(n, t, first, 0)
+		u.endRows(t, first, 0)
 		r.alone, rows = rows, 0
 	} else {
 		r.out = appendRowError(r.out, e.Err)
-		b.usage.endRows(n, t, first+1, 1)
+		u.endRows(t, first+1, 1)
 	}
 	if first+rows > 0 {
 		r.done(first+rows, r.marks[first+rows-1].end)

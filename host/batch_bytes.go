@@ -11,25 +11,24 @@ const bytesRows = 64
 
 // stepBytes runs rows one by one through the [Bytes] lane. A row that is odd is left to
 // Exec.
-func (b *binding) stepBytes(ctx context.Context, c *Call, r *run) error {
-	n, t := b.usage.beginRows(min(r.left, bytesRows))
-	k, at := b.owner.take()
-	rows, failed, end, err := b.eachBytes(ctx, c, r, k.of(b).bytes)
-	b.owner.keeps.Put(k, at)
+func (u *use) stepBytes(ctx context.Context, c *Call, r *run) error {
+	t := u.beginRows(min(r.left, bytesRows))
+	rows, failed, end, err := u.eachBytes(ctx, c, r)
 	r.done(rows, end)
-	if err != nil && !b.missed(err) { // it is of the row after them
+	if err != nil && !u.binding.missed(err) { // it is of the row after them
 		rows, failed = rows+1, failed+1
 	}
-	b.usage.endRows(n, t, rows, failed)
+	u.endRows(t, rows, failed)
 	if rows == 0 && err == nil {
-		return b.stepExec(ctx, c, r)
+		return u.stepExec(ctx, c, r)
 	}
 	return err
 }
 
 // eachBytes returns how many rows it ran, how many of them failed, and how much of rest
 // they take. An error is one that ends the batch, or that has the successor go on.
-func (b *binding) eachBytes(ctx context.Context, c *Call, r *run, lane Bytes) (rows, failed, end int, err error) {
+func (u *use) eachBytes(ctx context.Context, c *Call, r *run) (rows, failed, end int, err error) {
+	b, lane := u.binding, u.bytes
 	for rows < min(r.left, bytesRows) && len(r.out)-r.base <= frame.MaxBytes {
 		rest, fit := r.rest[end:], fitsCall
 		wide := b.signature.encoded(rest)

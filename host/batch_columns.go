@@ -11,21 +11,21 @@ const columnRows = 256
 
 // stepColumns runs rows through the [Columns] lane. It reads numbers straight out of
 // the rows; a row that is odd is left to Exec.
-func (b *binding) stepColumns(ctx context.Context, c *Call, r *run) error {
-	s := b.signature
+func (u *use) stepColumns(ctx context.Context, c *Call, r *run) error {
+	s := u.binding.signature
 	calls, end := r.gather(s)
 	if len(r.marks) == 0 {
-		return b.stepExec(ctx, c, r)
+		return u.stepExec(ctx, c, r)
 	}
-	n, t := b.usage.beginRows(len(r.marks))
+	t := u.beginRows(len(r.marks))
 	if calls > 0 {
 		in, out := r.columns(s, calls)
-		if err := b.execColumns(ctx, c, calls, in, out); err != nil {
-			return b.settle(ctx, r, n, t, err, func(marks int) { r.results(s, marks, calls) })
+		if err := u.execColumns(ctx, c, calls, in, out); err != nil {
+			return u.settle(ctx, r, t, err, func(marks int) { r.results(s, marks, calls) })
 		}
 	}
 	r.results(s, len(r.marks), calls)
-	b.usage.endRows(n, t, len(r.marks), 0)
+	u.endRows(t, len(r.marks), 0)
 	r.done(len(r.marks), end)
 	return nil
 }

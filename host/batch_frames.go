@@ -18,12 +18,13 @@ const (
 
 // stepBatch runs rows through the [Batch] lane, in one crossing. A row that is odd is
 // left to Exec.
-func (b *binding) stepBatch(ctx context.Context, c *Call, r *run) error {
+func (u *use) stepBatch(ctx context.Context, c *Call, r *run) error {
+	b := u.binding
 	calls, end, rows := r.collect(b.signature)
 	if len(r.marks) == 0 {
-		return b.stepExec(ctx, c, r)
+		return u.stepExec(ctx, c, r)
 	}
-	n, t := b.usage.beginRows(len(r.marks))
+	t := u.beginRows(len(r.marks))
 	before, failed := r.out, 0
 	var err error
 	if calls > 0 {
@@ -37,9 +38,9 @@ func (b *binding) stepBatch(ctx context.Context, c *Call, r *run) error {
 		if !b.missed(err) && !b.ends(ctx, err) {
 			err = &RowsError{Count: calls, Err: err}
 		}
-		return b.settle(ctx, r, n, t, err, func(marks int) { r.nulls(marks) })
+		return u.settle(ctx, r, t, err, func(marks int) { r.nulls(marks) })
 	}
-	b.usage.endRows(n, t, len(r.marks), failed)
+	u.endRows(t, len(r.marks), failed)
 	r.done(len(r.marks), end)
 	return nil
 }

@@ -8,22 +8,22 @@ import (
 
 // beginRows is begin for a call of so many rows. Each is a call to those who look at
 // the figures, however it came.
-func (u *usage) beginRows(rows int) (c *counter, t time.Time) {
-	if c, t = u.begin(); t.IsZero() && c.Load()%sampling+uint64(max(0, rows)) >= sampling {
+func (u *use) beginRows(rows int) (t time.Time) {
+	if t = u.begin(); t.IsZero() && u.calls.Load()%sampling+uint64(max(0, rows)) >= sampling {
 		t = time.Now()
 	}
-	return c, t
+	return t
 }
 
 // endRows counts calls that took about the same time each.
-func (u *usage) endRows(c *counter, t time.Time, calls, failed int) {
-	c.Add(uint64(calls))
+func (u *use) endRows(t time.Time, calls, failed int) {
+	u.calls.Add(uint64(calls))
 	if failed > 0 {
-		u.errors.Add(uint64(failed))
+		u.usage.errors.Add(uint64(failed))
 	}
 	if !t.IsZero() && calls > 0 {
 		each := max(0, time.Since(t)) / time.Duration(calls)
-		u.octave[bits.Len64(uint64(each))].Add(uint32(max(1, calls/sampling)))
+		u.usage.octave[bits.Len64(uint64(each))].Add(uint32(max(1, calls/sampling)))
 	}
 }
 

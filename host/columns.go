@@ -125,26 +125,30 @@ func (f *Handle) ExecColumns(ctx context.Context, c *Call, rows int, in, out []b
 	if b.columns == nil {
 		return b.noLane("columns")
 	}
-	n, t := b.usage.beginRows(rows)
-	if err = b.execColumns(ctx, c, rows, in, out); !isRows(err) && b.missed(err) {
+	k, at := b.owner.take()
+	u := k.of(b)
+	t := u.beginRows(rows)
+	err = u.execColumns(ctx, c, rows, in, out)
+	missed := !isRows(err) && b.missed(err)
+	if !missed {
+		calls, failed := rows, 0
+		if err != nil {
+			calls, failed = begun(err)
+		}
+		u.endRows(t, calls, failed)
+	}
+	b.owner.keeps.Put(k, at)
+	if missed {
 		return f.ExecColumns(ctx, c, rows, in, out)
 	}
-	calls, failed := rows, 0
-	if err != nil {
-		calls, failed = begun(err)
-	}
-	b.usage.endRows(n, t, calls, failed)
 	return err
 }
 
 // execColumns runs rows in what is kept between calls, if that has the lane too.
-func (b *binding) execColumns(ctx context.Context, c *Call, rows int, in, out []byte) error {
-	k, at := b.owner.take()
-	lane, ok := k.of(b).fn.(Columns)
+func (u *use) execColumns(ctx context.Context, c *Call, rows int, in, out []byte) error {
+	lane, ok := u.fn.(Columns)
 	if !ok {
-		lane = b.columns
+		lane = u.binding.columns
 	}
-	err := lane.ExecColumns(ctx, c, rows, in, out)
-	b.owner.keeps.Put(k, at)
-	return err
+	return lane.ExecColumns(ctx, c, rows, in, out)
 }

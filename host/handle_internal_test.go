@@ -65,13 +65,15 @@ func (s swap) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 }
 
 func TestUsage(t *testing.T) {
-	u := newUsage()
-	if r := u.read(); r != (Usage{}) {
+	all := newUsage()
+	if r := all.read(); r != (Usage{}) {
 		t.Errorf("%+v", r)
 	}
+	u := &use{binding: &binding{owner: &entry{}}, usage: all}
+	all.join(u)
 	fail := errors.New("x")
 	for i := range 1000 {
-		n, start := u.begin()
+		start := u.begin()
 		if (i%sampling == 0) == start.IsZero() {
 			t.Fatalf("call %d sampled: %t", i, !start.IsZero())
 		}
@@ -79,9 +81,9 @@ func TestUsage(t *testing.T) {
 		if i%10 == 0 {
 			err = fail
 		}
-		u.end(n, start, err)
+		u.end(start, err)
 	}
-	r := u.read()
+	r := all.read()
 	if r.Calls != 1000 || r.Errors != 100 || r.P50 <= 0 || r.P99 < r.P50 || r.P99 > time.Second {
 		t.Errorf("%+v", r)
 	}

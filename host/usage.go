@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/vanth-io/vanth/host/stripe"
 )
 
 // sampling is how many calls share one reading of the clock: two readings cost
@@ -22,10 +20,8 @@ type Usage struct {
 	P50, P99 time.Duration
 }
 
-// usage counts without locks: single calls where they are made, see [use], and
-// batches in one of several counters, see stripe.
+// usage is what the uses of a function have counted, each on its own, see [use].
 type usage struct {
-	calls  []counter
 	errors atomic.Uint64
 	octave [64]atomic.Uint32 // samples by bits.Len64 of nanoseconds
 
@@ -34,31 +30,7 @@ type usage struct {
 	past uint64 // calls of uses that ended
 }
 
-type counter struct {
-	atomic.Uint64
-	_ [stripe.Line - 8]byte
-}
-
-func newUsage() *usage {
-	return &usage{calls: make([]counter, stripe.Count()), uses: map[*use]struct{}{}}
-}
-
-// begin returns the counter of a call, and the clock if it is sampled.
-func (u *usage) begin() (c *counter, t time.Time) {
-	c = &u.calls[stripe.Index(len(u.calls))]
-	if c.Load()%sampling == 0 {
-		t = time.Now()
-	}
-	return c, t
-}
-
-// end counts a call.
-func (u *usage) end(c *counter, t time.Time, err error) {
-	c.Add(1)
-	if err != nil || !t.IsZero() {
-		u.note(t, err)
-	}
-}
+func newUsage() *usage { return &usage{uses: map[*use]struct{}{}} }
 
 // join has the calls of x counted, which are none yet, until it leaves.
 func (u *usage) join(x *use) {
@@ -75,7 +47,7 @@ func (u *usage) leave(x *use) {
 	u.past += x.calls.Load()
 }
 
-// note is apart so that end is inlined.
+// note keeps what a call that failed or was sampled tells.
 func (u *usage) note(t time.Time, err error) {
 	if err != nil {
 		u.errors.Add(1)
@@ -87,9 +59,6 @@ func (u *usage) note(t time.Time, err error) {
 
 func (u *usage) read() Usage {
 	r := Usage{Errors: u.errors.Load()}
-	for i := range u.calls {
-		r.Calls += u.calls[i].Load()
-	}
 	u.mu.Lock()
 	r.Calls += u.past
 	for x := range u.uses {
