@@ -23,7 +23,8 @@ func callWorks() []work {
 		{name: "add(f64,f64), boxed", subjects: boxed},
 		{name: "16 callers: add(f64,f64)", quick: true, subjects: scalarCallers},
 		{name: "16 callers: echo 256 B", subjects: echoCallers},
-		{name: "map of 8 fields there and back", quick: true, subjects: mapEcho},
+		{name: "map of 8 fields there and back", quick: true, subjects: func(t testing.TB) []subject { return mapEcho(t, 64) }},
+		{name: "map of 8 fields there and back, the same each time", subjects: func(t testing.TB) []subject { return mapEcho(t, 1) }},
 	}
 	for _, c := range []struct {
 		size     int
@@ -294,10 +295,11 @@ type reading struct {
 	ok                    bool
 }
 
-func newReading() *reading {
+// newReading is the reading after n others of the same sensor: its count and what it measured are others.
+func newReading(n int) *reading {
 	return &reading{
-		id: 1001, count: 100000, name: []byte("sensor-17"), site: []byte("north"), unit: []byte("C"),
-		temperature: 21.5, humidity: 0.4, ok: true,
+		id: 1001, count: int64(100000 + n), name: []byte("sensor-17"), site: []byte("north"), unit: []byte("C"),
+		temperature: 21.5 + float64(n)/8, humidity: 0.4 + float64(n)/100, ok: true,
 	}
 }
 
@@ -311,33 +313,39 @@ func (r *reading) row() map[string]any {
 	}
 }
 
-func mapEcho(t testing.TB) []subject {
+// mapEcho sends so many readings in turns, a power of two.
+func mapEcho(t testing.TB, count int) []subject {
 	f := function(t, guestHost(t), "echo")
 	ctx := context.Background()
-	from := newReading()
-	args := []any{from.row()}
-	if v, err := f.Exec(ctx, nil, args); err != nil || !reflect.DeepEqual(v, args[0]) {
-		t.Fatalf("found %v (%v), expected %v", v, err, args[0])
+	readings, rows := make([]*reading, count), make([]any, count)
+	for i := range readings {
+		readings[i] = newReading(i)
+		rows[i] = readings[i].row()
+		if v, err := f.Exec(ctx, nil, rows[i:i+1]); err != nil || !reflect.DeepEqual(v, rows[i]) {
+			t.Fatalf("found %v (%v), expected %v", v, err, rows[i])
+		}
 	}
-	check := func(v any) error {
-		if m, ok := v.(map[string]any); !ok || len(m) != 8 || m["id"] != from.id {
+	check := func(v any, i int) error {
+		if m, ok := v.(map[string]any); !ok || len(m) != 8 || m["count"] != readings[i].count {
 			return fmt.Errorf("%w: %v", errWrong, v)
 		}
 		return nil
 	}
 	build := func(n int) error {
-		for range n {
-			if err := check(from.row()); err != nil {
+		for i := range n {
+			i &= count - 1
+			if err := check(readings[i].row(), i); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	echo := func(n int) error {
-		for range n {
-			v, err := f.Exec(ctx, nil, args)
+		for i := range n {
+			i &= count - 1
+			v, err := f.Exec(ctx, nil, rows[i:i+1])
 			if err == nil {
-				err = check(v)
+				err = check(v, i)
 			}
 			if err != nil {
 				return err

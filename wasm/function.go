@@ -211,7 +211,7 @@ func (f *packed) exec(ctx context.Context, c *host.Call, args []any, fuel *uint6
 	}
 	before := in.usedBy(fuel)
 	n, err := f.write(ctx, in, args)
-	if errors.Is(err, host.ErrInvalid) {
+	if err != nil && errors.Is(err, host.ErrInvalid) {
 		f.leave(in, nil)
 		return nil, f.wrap(err)
 	}

@@ -5,7 +5,8 @@ import (
 )
 
 // Decoder decodes frames and remembers the columns of maps, so that rows with the
-// same columns share keys, and values that are what they were in the row before.
+// same columns share keys, and values that are what they were in the row before. Where
+// columns stay, maps begin as a copy of what stays.
 // The zero value is ready. It is for one goroutine. What it keeps is bounded, see
 // [DecoderKeeps].
 type Decoder struct {
@@ -16,7 +17,8 @@ type Decoder struct {
 	// nil for never.
 	Stop func() bool
 
-	memo *memo // nil until a map is decoded
+	memo *memo            // nil until a map is decoded
+	rows *[maxKnown]place // nil until one of a few pairs is
 }
 
 // Decode returns the value of b, which is exactly one frame. The value shares no

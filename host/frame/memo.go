@@ -13,8 +13,10 @@ const (
 
 // DecoderKeeps is the most that a [Decoder] keeps between two frames, in bytes:
 // 64 columns, each with a key of at most 31 bytes and its last value, a number or
-// a text of at most 64 bytes.
-const DecoderKeeps = maxColumns * (40 + maxKey + 1 + maxText + 16)
+// a text of at most 64 bytes; and four rows of at most 16 pairs and 512 bytes, whose
+// pairs it has three times, as they lie, in a map, and where they change.
+const DecoderKeeps = maxColumns*(40+maxKey+1+maxText+16) +
+	maxKnown*(128+2*knownBytes+knownPairs*(24+16+64+72+16+maxText))
 
 // column is what is remembered of the pairs with one key.
 type column struct {

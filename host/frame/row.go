@@ -13,10 +13,14 @@ func (r *reading) dict(start, n, depth int) (map[string]any, bool) {
 	if !r.spend(start, mapCost(n)) {
 		return nil, false
 	}
-	m := make(map[string]any, min(n, pairsAtOnce))
 	if r.decoder == nil {
+		m := make(map[string]any, min(n, pairsAtOnce))
 		return m, r.strange(m, n, depth)
 	}
+	if at := r.decoder.place(n, depth); at != nil {
+		return r.known(at, n, depth)
+	}
+	m := make(map[string]any, min(n, pairsAtOnce))
 	return m, r.row(m, n, depth)
 }
 

@@ -266,11 +266,27 @@ func TestKeeps(t *testing.T) {
 			t.Fatal(got, err)
 		}
 	}
+	var d2 Decoder
+	for i := range 8 * maxKnown { // rows of as many columns as are known, whose second half changes
+		row := pairs{}
+		for j := range knownPairs - i%maxKnown {
+			row = append(row, pair{fmt.Sprintf("%15d", j), fmt.Sprintf("%15d", j/8*i)})
+		}
+		decodeBoth(t, &d2, row.append(t, nil))
+	}
 	kept := int(unsafe.Sizeof(*d.memo))
 	for _, c := range d.memo {
 		kept += len(c.key)
 		if s, ok := c.last.(string); ok {
 			kept += 16 + len(s)
+		}
+	}
+	for _, at := range d2.rows {
+		kept += int(unsafe.Sizeof(at)) + at.row.kept()
+	}
+	for _, at := range d.rows {
+		if at.row != nil && len(at.row.raw) > knownBytes {
+			t.Errorf("a row of %d bytes is known", len(at.row.raw))
 		}
 	}
 	if kept > DecoderKeeps || kept < DecoderKeeps/2 {
