@@ -15,6 +15,10 @@
 //     that writes. A full queue blocks the source: that is the back-pressure
 //  4. stop: sources close, what is in the queues is written, sinks close
 //
+// The rows of one message go one after another, in their order. The first operators
+// behind the source look at them together, where that is cheaper, without telling
+// anybody: see the functions of internal/query. With concurrency they do not.
+//
 // A fault of a row is counted where it happened, with its text, and the next row
 // flows. A source or a sink whose plugin was replaced is opened anew in the next
 // one; when there is none the rule waits until a plugin of that name returns.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/vanth-io/vanth/host"
-	"github.com/vanth-io/vanth/host/rule/internal/query"
 )
 
 // flow is one run of a plan.
@@ -238,8 +237,8 @@ const patience = 100
 func (f *flow) pump(ctx context.Context, s *sourceNode, src host.Source) error {
 	// What is in hand when the rule is stopped is finished.
 	w := f.worker()
-	push, drain := f.conveyor(w, s)
-	defer drain()
+	b := f.belt(w, s)
+	defer func() { b.drain() }()
 	rewinder, _ := src.(host.Rewinder)
 	commits := f.def.QoS > 0
 	dirty, last, bad := false, time.Now(), 0
@@ -258,12 +257,12 @@ func (f *flow) pump(ctx context.Context, s *sourceNode, src host.Source) error {
 		switch {
 		case err == nil:
 			bad = 0
-			s.accept(w, m, push)
+			s.accept(w, m, b)
 			w.flush(f)
 			dirty = true
 		case late:
 		case ctx.Err() != nil, errors.Is(err, io.EOF), errors.Is(err, host.ErrClosed):
-			drain()
+			b.drain()
 			if commits && dirty {
 				err = errors.Join(err, f.commit(s, rewinder))
 			}
@@ -280,40 +279,13 @@ func (f *flow) pump(ctx context.Context, s *sourceNode, src host.Source) error {
 			}
 		}
 		if commits && dirty && time.Since(last) >= f.def.checkpoint() {
-			drain()
+			b.drain()
 			if err := f.commit(s, rewinder); err != nil {
 				return err
 			}
-			push, drain = f.conveyor(w, s)
+			b = f.belt(w, s)
 			dirty, last = false, time.Now()
 		}
-	}
-}
-
-// accept decodes a message and gives its rows to push.
-func (s *sourceNode) accept(w *worker, m host.Message, push func(*query.Row)) {
-	w.now = coarse.millis()
-	t := s.metrics.begin()
-	s.metrics.in(1)
-	if fields, ok := m.Value.(map[string]any); ok {
-		s.metrics.out(1)
-		s.metrics.end(t, w.now)
-		push(&query.Row{Fields: fields, Meta: m.Meta, Stream: s.stream, Time: m.Time})
-		return
-	}
-	rows, err := s.rows(m)
-	if err != nil {
-		s.metrics.end(t, w.now)
-		s.metrics.fail(err)
-		w.tell(endsOf(s.next), err)
-		return
-	}
-	s.metrics.out(int64(len(rows)))
-	s.metrics.end(t, w.now)
-	list := make([]query.Row, len(rows)) // apart: with concurrency they are worked on at once
-	for i, fields := range rows {
-		list[i] = query.Row{Fields: fields, Meta: m.Meta, Stream: s.stream, Time: m.Time}
-		push(&list[i])
 	}
 }
 
@@ -333,64 +305,3 @@ func (f *flow) deliver(s *sinkNode, p parcel) {
 
 // errLeft is counted for each row that a sink had no time for.
 var errLeft = errors.New("a row is lost: the rule was stopped, and its sink is too slow to take what was read")
-
-// conveyor returns how rows go through the steps, and what waits until those
-// pushed have reached the queues. With concurrency rows are worked on side by
-// side, and arrive in their order.
-func (f *flow) conveyor(w *worker, s *sourceNode) (push func(*query.Row), drain func()) {
-	n := f.def.Concurrency
-	if n <= 1 {
-		return func(row *query.Row) {
-			for _, step := range s.next {
-				step.take(w, row)
-			}
-		}, func() {}
-	}
-	type delivery struct {
-		to *sinkNode
-		item
-	}
-	type job struct {
-		row  *query.Row
-		now  int64
-		out  []delivery
-		done chan struct{}
-	}
-	jobs, order := make(chan *job), make(chan *job, 2*n)
-	var wg sync.WaitGroup
-	for range n {
-		wg.Go(func() {
-			var j *job
-			mine := f.worker()
-			mine.deliver = func(to *sinkNode, i item) { j.out = append(j.out, delivery{to, i}) }
-			for j = range jobs {
-				mine.now = j.now
-				for _, step := range s.next {
-					step.take(mine, j.row)
-				}
-				close(j.done)
-			}
-		})
-	}
-	wg.Go(func() {
-		for j := range order {
-			<-j.done
-			for _, d := range j.out {
-				f.deliver(d.to, parcel{item: d.item})
-			}
-		}
-	})
-	push = func(row *query.Row) {
-		j := &job{row: row, now: w.now, done: make(chan struct{})}
-		order <- j
-		jobs <- j
-	}
-	var once sync.Once
-	return push, func() {
-		once.Do(func() {
-			close(jobs)
-			close(order)
-			wg.Wait()
-		})
-	}
-}

@@ -233,13 +233,13 @@ func (b *builder) filter(o *opNode, n graphNode) error {
 	}
 	o.id = b.p.bind(func() any {
 		bound := e.Bind(b.p.rule, o.name, 0, b.p.run)
-		return apply(func(ctx context.Context, row *query.Row) (*query.Row, error) {
+		return &operator{ahead: bound.Ahead, apply: func(ctx context.Context, row *query.Row) (*query.Row, error) {
 			keep, err := bound.Bool(ctx, row)
 			if err != nil || !keep {
 				return nil, err
 			}
 			return row, nil
-		})
+		}}
 	})
 	return nil
 }
@@ -254,7 +254,7 @@ func (b *builder) function(o *opNode, n graphNode) error {
 	o.id = b.p.bind(func() any {
 		bound := e.Bind(b.p.rule, o.name, 0, b.p.run)
 		var out query.Row // no step keeps a row
-		return apply(func(ctx context.Context, row *query.Row) (*query.Row, error) {
+		return &operator{ahead: bound.Ahead, apply: func(ctx context.Context, row *query.Row) (*query.Row, error) {
 			v, err := bound.Eval(ctx, row)
 			if err != nil {
 				return nil, err
@@ -265,7 +265,7 @@ func (b *builder) function(o *opNode, n graphNode) error {
 			out = *row
 			out.Fields = fields
 			return &out, nil
-		})
+		}}
 	})
 	return nil
 }
@@ -295,7 +295,7 @@ func (b *builder) pick(o *opNode, n graphNode) error {
 	o.id = b.p.bind(func() any {
 		bound := compiled.Bind(b.p.rule, o.name, 0, b.p.run)
 		var out query.Row // no step keeps a row
-		return apply(func(ctx context.Context, row *query.Row) (*query.Row, error) {
+		return &operator{ahead: bound.Ahead, apply: func(ctx context.Context, row *query.Row) (*query.Row, error) {
 			fields, _, err := bound.Eval(ctx, row)
 			if err != nil {
 				return nil, err
@@ -303,7 +303,7 @@ func (b *builder) pick(o *opNode, n graphNode) error {
 			out = *row
 			out.Fields = fields
 			return &out, nil
-		})
+		}}
 	})
 	return nil
 }

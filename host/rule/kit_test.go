@@ -109,8 +109,9 @@ func (m *module) Sink(name string, c *host.Call, p host.Props) (host.Sink, error
 	return &keep{m: m, props: p}, nil
 }
 
-// numbers is a source of rows {"n":0...}: count of them, as bytes if asked, with a
-// pause between; one of them may be a fault.
+// numbers is a source of messages {"n":0...}: count of them, as bytes if asked, with a
+// pause between; one of them may be a fault. Each may be a list of rows, which are
+// then numbered by "i".
 type numbers struct {
 	m       *module
 	props   host.Props
@@ -170,6 +171,13 @@ func (s *numbers) Next(ctx context.Context) (host.Message, error) {
 	if n == number(s.props, "bad", -1) {
 		return host.Message{}, errors.New("a bad message")
 	}
+	if size := number(s.props, "list", 0); size > 0 {
+		list := make([]map[string]any, size)
+		for i := range list {
+			list[i] = map[string]any{"n": n, "i": int64(i)}
+		}
+		return host.Message{Value: list}, nil
+	}
 	if s.props["bytes"] == true {
 		return host.Message{Value: fmt.Appendf(nil, `[{"n":%d}]`, n)}, nil
 	}
@@ -213,6 +221,7 @@ type kit struct {
 	host         *host.Host
 	rules        *rule.Rules
 	own          *module
+	functional   host.Runtime
 	opened, read counter
 }
 
@@ -242,7 +251,13 @@ func (k *kit) module(b host.Bundle) *module {
 
 func newKit(t *testing.T) *kit {
 	t.Helper()
-	k := &kit{t: t, home: t.TempDir(), store: &hosttest.MemStore{}}
+	return newKitOf(t, &hosttest.FakeRuntime{})
+}
+
+// newKitOf is a kit with another runtime for plugins of class wasm.
+func newKitOf(t *testing.T, rt host.Runtime) *kit {
+	t.Helper()
+	k := &kit{t: t, home: t.TempDir(), store: &hosttest.MemStore{}, functional: rt}
 	k.shelf.rows, k.shelf.changed = map[string][]any{}, make(chan struct{})
 	k.start()
 	t.Cleanup(k.stop)
@@ -256,7 +271,7 @@ func (k *kit) start() {
 	var err error
 	k.host, err = host.Open(ctx, host.Options{
 		Home: k.home, Store: k.store, Builtin: k.own,
-		Runtimes: []host.Runtime{programs{k}, &hosttest.FakeRuntime{}},
+		Runtimes: []host.Runtime{programs{k}, k.functional},
 	})
 	if err != nil {
 		k.t.Fatal(err)

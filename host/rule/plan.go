@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/host/rule/internal/query"
@@ -48,8 +49,16 @@ type sourceNode struct {
 	next   []step
 }
 
-// apply makes a row of a row, or none. It belongs to one goroutine.
-type apply func(ctx context.Context, row *query.Row) (*query.Row, error)
+// operator is what a worker has of an opNode. It belongs to one goroutine.
+type operator struct {
+	// apply makes a row of a row, or none.
+	apply func(ctx context.Context, row *query.Row) (*query.Row, error)
+	// ahead may look at the rows that apply gets next.
+	ahead func(ctx context.Context, rows []query.Row)
+	// of those so many are left, for each of which that took so long.
+	left   int
+	before time.Duration
+}
 
 // opNode is an operator.
 type opNode struct {
@@ -68,7 +77,14 @@ func (p *plan) bind(make_ func() any) (id int) {
 func (o *opNode) take(w *worker, row *query.Row) {
 	o.metrics.in(1)
 	t := o.metrics.begin()
-	out, err := w.bound[o.id].(apply)(w.ctx, row)
+	op := w.bound[o.id].(*operator)
+	if op.left > 0 {
+		op.left--
+		if !t.IsZero() {
+			t = t.Add(-op.before)
+		}
+	}
+	out, err := op.apply(w.ctx, row)
 	o.metrics.end(t, w.now)
 	if err != nil {
 		o.metrics.fail(err)
@@ -82,6 +98,13 @@ func (o *opNode) take(w *worker, row *query.Row) {
 	for _, n := range o.next {
 		n.take(w, out)
 	}
+}
+
+// ahead has the operator look at the rows that it takes next.
+func (o *opNode) ahead(w *worker, rows []query.Row) {
+	op, t := w.bound[o.id].(*operator), time.Now()
+	op.ahead(w.ctx, rows)
+	op.left, op.before = len(rows), time.Since(t)/time.Duration(len(rows))
 }
 
 func (o *opNode) ends() []*sinkNode { return endsOf(o.next) }
@@ -142,7 +165,7 @@ func (r *Rules) compileSQL(p *plan, d *definition) error {
 	o.id = p.bind(func() any {
 		bound := compiled.Bind(p.rule, o.title(), 0, p.run)
 		var out query.Row // no step keeps a row
-		return apply(func(ctx context.Context, row *query.Row) (*query.Row, error) {
+		return &operator{ahead: bound.Ahead, apply: func(ctx context.Context, row *query.Row) (*query.Row, error) {
 			fields, keep, err := bound.Eval(ctx, row)
 			if err != nil || !keep {
 				return nil, err
@@ -150,7 +173,7 @@ func (r *Rules) compileSQL(p *plan, d *definition) error {
 			out = *row
 			out.Fields = fields
 			return &out, nil
-		})
+		}}
 	})
 	p.ops = append(p.ops, o)
 	source.next = []step{o}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,7 +19,7 @@ func (c *compiler) call(x *call) (code, error) {
 		}
 	}
 	b, builtin := builtins[x.fn]
-	c.sites[x.site] = site{len(args), builtin}
+	c.sites[x.site] = site{args: args}
 	if builtin {
 		return c.builtin(x, b, args)
 	}
@@ -44,29 +45,51 @@ func (c *compiler) call(x *call) (code, error) {
 	if err := f.Validate(known); err != nil {
 		return code{}, fmt.Errorf("validate function %s error: %w", x.fn, err)
 	}
+	c.sites[x.site].fn = f
 	return code{run: exec(x, f, args)}, nil
 }
 
-// exec calls a function of a plugin. Its arguments are kept by the scope: by its
-// contract the function keeps none of them.
+// exec calls a function of a plugin, as words where that is the same. Its arguments
+// are kept by the scope: by its contract the function keeps none of them.
 func exec(x *call, f Function, args []code) node {
 	site, fn := x.site, x.fn
 	return func(s *scope) (val, error) {
 		st := &s.sites[site]
+		if s.place >= 0 {
+			if c := st.early(s.place); c != nil {
+				if c.err != nil {
+					return val{}, fmt.Errorf("call func %s error: %w", fn, c.err)
+				}
+				return c.v, nil
+			}
+		}
 		for i := range args {
 			v, err := args[i].run(s)
 			if err != nil {
 				return val{}, err
 			}
-			st.boxed[i] = v.box()
+			st.vals[i] = v
 		}
-		out, err := f.Exec(s.ctx, &st.call, st.boxed)
-		clear(st.boxed)
+		v, done, err := st.scalar(s.ctx, f)
+		if !done {
+			v, err = st.exec(s.ctx, f)
+		}
 		if err != nil {
 			return val{}, fmt.Errorf("call func %s error: %w", fn, err)
 		}
-		return load(out), nil
+		return v, nil
 	}
+}
+
+// exec calls f with boxed arguments.
+func (st *siteState) exec(ctx context.Context, f Function) (val, error) {
+	for i, v := range st.vals {
+		st.boxed[i] = v.box()
+	}
+	out, err := f.Exec(ctx, &st.call, st.boxed)
+	clear(st.boxed)
+	clear(st.vals)
+	return load(out), err
 }
 
 // builtin is a function of this package.

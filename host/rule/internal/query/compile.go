@@ -73,13 +73,17 @@ type compiler struct {
 	inside  *slot // whose definition is being compiled
 	sites   []site
 	memos   int
+	where   node
 }
 
 func newCompiler(env Env, calls []string, streams ...string) *compiler {
 	return &compiler{env: env, streams: streams, aliases: map[string]*slot{}, sites: make([]site, len(calls))}
 }
 
-func (c *compiler) program() program { return program{sites: c.sites, memos: c.memos} }
+// program ends the compilation of a condition, which may be nil, and a list.
+func (c *compiler) program(where expr, list ...column) program {
+	return program{sites: c.sites, memos: c.memos, where: c.where, stages: c.stages(where, list)}
+}
 
 // define makes an alias known to the whole statement.
 func (c *compiler) define(col column) error {

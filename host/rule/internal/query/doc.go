@@ -42,6 +42,17 @@
 // kuiper_field_0, 1, ... A column whose value is null is left out unless
 // [Plan.SendNil]. Each alias is evaluated at most once a row.
 //
+// # How functions are called
+//
+// Those of a plugin are called by the cheapest of their lanes, which nobody chooses:
+// numbers and bools as words, the rest boxed. Where many rows come together, Ahead may
+// call a pure function for all of them in one crossing before they come to Eval, if
+// its calls are dear and each row comes to it, with arguments that call no plugin. It
+// is the same to the letter for everybody but a function that is not as pure as it
+// says: each call is made once a row, or again where its result is not known, and each
+// row has its own error. (What a process printed last stands behind an error of a
+// single call only.)
+//
 // # What hostile text can do
 //
 // A statement has at most [MaxText] bytes, [MaxNodes] parts and nests [MaxDepth]
@@ -49,7 +60,7 @@
 //
 // # What it may import
 //
-// The standard library and host. The parser is our own: eKuiper's strings,
+// The standard library, host and its frames. The parser is our own: eKuiper's strings,
 // backticks, [:] and -> would need a scanner of ours before any other parser,
 // and SQLite's reserved words (key, index, values, ...) are the field names of
 // sensors.

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"maps"
+	"slices"
 )
 
 // Plan is a compiled Select. It is constant and may be bound many times.
@@ -17,7 +18,6 @@ type Plan struct {
 	all     bool // * with more
 	except  map[string]bool
 	columns []output
-	where   node // nil for none
 }
 
 type output struct {
@@ -70,7 +70,7 @@ func (s *Select) Compile(env Env) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.where = w.run
+		c.where = w.run
 	}
 	// Whether an alias is used twice is known only now.
 	for i, sl := range slots {
@@ -78,7 +78,7 @@ func (s *Select) Compile(env Env) (*Plan, error) {
 			p.columns[first+i].run = sl.output()
 		}
 	}
-	p.program = c.program()
+	p.program = c.program(s.where, slices.Concat(s.replace, s.columns)...)
 	return p, nil
 }
 
@@ -101,14 +101,8 @@ func (b *Bound) Eval(ctx context.Context, r *Row) (out map[string]any, keep bool
 	s, p := &b.scope, b.plan
 	s.begin(ctx, r)
 	defer s.end()
-	if p.where != nil {
-		v, err := p.where(s)
-		if err != nil {
-			return nil, false, err
-		}
-		if keep, err := condition(v); !keep {
-			return nil, false, err
-		}
+	if keep, err := s.passes(p.where); !keep {
+		return nil, false, err
 	}
 	switch {
 	case p.whole:
@@ -139,6 +133,30 @@ func (b *Bound) Eval(ctx context.Context, r *Row) (out map[string]any, keep bool
 	return out, true, nil
 }
 
+// passes is the verdict of WHERE on the row.
+func (s *scope) passes(where node) (keep bool, err error) {
+	if s.place >= 0 {
+		v := s.early.passed[s.place]
+		return v.keep, v.err
+	}
+	return s.judge(where)
+}
+
+func (s *scope) judge(where node) (keep bool, err error) {
+	if where == nil {
+		return true, nil
+	}
+	v, err := where(s)
+	if err != nil {
+		return false, err
+	}
+	return condition(v)
+}
+
+// Ahead does at once what it can for rows that come next, in this order, to Eval:
+// see early.go. There is no need to call it.
+func (b *Bound) Ahead(ctx context.Context, rows []Row) { b.ahead(ctx, &b.plan.program, rows) }
+
 // condition is the verdict of a filter: null drops the row.
 func condition(v val) (bool, error) {
 	if v.kind != kBool && v.kind != kNull {
@@ -146,9 +164,6 @@ func condition(v val) (bool, error) {
 	}
 	return v.isTrue(), nil
 }
-
-// end lets go of the row, not of the memo: the turn makes that stale.
-func (s *scope) end() { s.ctx, s.row = nil, nil }
 
 // Expr is a compiled expression: what the nodes of a graph have. It is constant
 // and may be bound many times.
@@ -179,7 +194,7 @@ func CompileExpr(text string, env Env) (*Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Expr{program: c.program(), name: col.name, calls: p.calls, run: run.run}
+	e := &Expr{program: c.program(nil, col), name: col.name, calls: p.calls, run: run.run}
 	if f, ok := col.expr.(*call); ok {
 		e.call = f.fn
 	}
@@ -198,21 +213,24 @@ func (e *Expr) Functions() []string { return e.calls }
 
 // Bind prepares the calls of the expression, see [Plan.Bind].
 func (e *Expr) Bind(rule, op string, instance, run int64) *BoundExpr {
-	return &BoundExpr{e.run, e.bind(rule, op, instance, run)}
+	return &BoundExpr{e, e.bind(rule, op, instance, run)}
 }
 
 // BoundExpr is an Expr at work for one operator of a rule. One goroutine uses
 // it.
 type BoundExpr struct {
-	run node
+	expr *Expr
 	scope
 }
+
+// Ahead is [Bound.Ahead] for rows that come to Eval or Bool.
+func (b *BoundExpr) Ahead(ctx context.Context, rows []Row) { b.ahead(ctx, &b.expr.program, rows) }
 
 // Eval gives the value for a row.
 func (b *BoundExpr) Eval(ctx context.Context, r *Row) (any, error) {
 	b.begin(ctx, r)
 	defer b.end()
-	v, err := b.run(&b.scope)
+	v, err := b.expr.run(&b.scope)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +242,7 @@ func (b *BoundExpr) Eval(ctx context.Context, r *Row) (any, error) {
 func (b *BoundExpr) Bool(ctx context.Context, r *Row) (bool, error) {
 	b.begin(ctx, r)
 	defer b.end()
-	v, err := b.run(&b.scope)
+	v, err := b.expr.run(&b.scope)
 	if err != nil {
 		return false, err
 	}

@@ -33,6 +33,18 @@ func (f *fake) Exec(_ context.Context, c *host.Call, args []any) (any, error) {
 	return f.exec(c, args)
 }
 
+func (f *fake) ExecScalar(context.Context, *host.Call, []uint64) error {
+	return host.Errorf(host.ErrUnsupported, "no scalar lane")
+}
+
+func (f *fake) ExecBytes(_ context.Context, _ *host.Call, dst, _ []byte) ([]byte, error) {
+	return dst, host.Errorf(host.ErrUnsupported, "no bytes lane")
+}
+
+func (f *fake) ExecBatch(_ context.Context, _ *host.Call, dst, _ []byte) ([]byte, error) {
+	return dst, host.Errorf(host.ErrUnsupported, "no batch")
+}
+
 type env map[string]*fake
 
 func (e env) Function(name string) (query.Function, error) {
