@@ -1,7 +1,10 @@
 package portable
 
 // buffers are what a call needs; they are kept for the next.
-type buffers struct{ request, answer []byte }
+type buffers struct {
+	request, answer []byte
+	bound           limited
+}
 
 // keepBytes is the size of buffers that are worth keeping.
 const keepBytes = 1 << 20
@@ -13,8 +16,9 @@ func (r *Runtime) borrow() *buffers {
 	return new(buffers)
 }
 
+// keep ends the call's bound, too. Nobody may wait for it any more.
 func (r *Runtime) keep(b *buffers) {
-	if cap(b.request)+cap(b.answer) <= keepBytes {
+	if b.bound.release() && cap(b.request)+cap(b.answer) <= keepBytes {
 		r.buffers.Put(b)
 	}
 }

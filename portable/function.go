@@ -14,11 +14,12 @@ import (
 type function struct {
 	m         *module
 	name      string
+	index     int                            // in the manifest
 	signature atomic.Pointer[host.Signature] // set by the first start, constant then
 }
 
-func newFunction(m *module, name string) *function {
-	f := &function{m: m, name: name}
+func newFunction(m *module, name string, index int) *function {
+	f := &function{m: m, name: name, index: index}
 	sig := host.Signature{Variadic: true, NullCall: true}
 	if declared, ok := m.manifest.Symbols[name]; ok {
 		sig = declared
@@ -76,10 +77,11 @@ func (f *function) Exec(ctx context.Context, c *host.Call, args []any) (v any, e
 	if skip, err := judge(sig, args); skip || err != nil {
 		return nil, f.wrap(err)
 	}
-	ctx, limit := f.limit(ctx)
-	defer limit.release()
+	b := f.m.rt.borrow()
+	defer f.m.rt.keep(b)
+	ctx = f.limit(ctx, b)
 	err = f.call(ctx, func(p *process) error {
-		v, err = p.link.exec(ctx, f.name, c, args)
+		v, err = p.link.exec(ctx, f, b, c, args)
 		return err
 	})
 	if err == nil && sig.Returns != host.TypeAny && v != nil {
@@ -107,23 +109,17 @@ func judge(sig *host.Signature, args []any) (skip bool, _ error) {
 	return false, nil
 }
 
-// limit bounds a call. What it returns beside the context must be released; it
-// may be nil.
-func (f *function) limit(ctx context.Context) (context.Context, *limited) {
+// limit bounds the call that b is for.
+func (f *function) limit(ctx context.Context, b *buffers) context.Context {
 	limit := f.m.rt.opts.RecvTimeout
 	if ms := f.m.manifest.Limits.CallMs; ms > 0 {
 		limit = min(limit, time.Duration(ms)*time.Millisecond)
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= limit {
-		return ctx, nil
+		return ctx
 	}
-	limits := &f.m.rt.limits
-	l, ok := limits.Get().(*limited)
-	if !ok {
-		l = &limited{home: limits}
-	}
-	l.Context, l.limit, l.patient = ctx, limit, limit > 4*patrol
-	return l, l
+	b.bound.begin(ctx, limit)
+	return &b.bound
 }
 
 // call has a process that serves do something. A process that was never reached

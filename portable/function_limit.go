@@ -3,6 +3,7 @@ package portable
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,8 +13,8 @@ import (
 type limited struct {
 	context.Context // the caller's
 	limit           time.Duration
-	patient         bool       // see the function
-	home            *sync.Pool // where it goes when nobody has waited; may be nil
+	patient         bool        // see the function
+	asked           atomic.Bool // somebody has asked for its end
 
 	mu     sync.Mutex      // guards what follows
 	end    time.Time       // zero before somebody asks
@@ -32,26 +33,38 @@ func patient(ctx context.Context) bool {
 	return !has || time.Until(end) > 4*patrol
 }
 
-// release ends the context. Nobody may wait for it any more.
-func (l *limited) release() {
-	if l == nil {
-		return
+// begin makes it that of a call.
+func (l *limited) begin(ctx context.Context, limit time.Duration) {
+	l.Context, l.limit, l.patient = ctx, limit, limit > 4*patrol
+}
+
+// release ends the context. Nobody may wait for it any more. It can begin again unless
+// somebody has waited, who may have kept it.
+func (l *limited) release() (again bool) {
+	if l.asked.Load() && !l.forget() {
+		return false
 	}
+	l.Context = nil
+	return true
+}
+
+// forget forgets that somebody has asked; false if somebody has waited.
+func (l *limited) forget() bool {
 	l.mu.Lock()
-	cancel, home := l.cancel, l.home
-	l.mu.Unlock()
-	switch {
-	case cancel != nil:
-		cancel()
-	case home != nil:
-		l.Context, l.end = nil, time.Time{}
-		home.Put(l)
+	defer l.mu.Unlock()
+	if l.cancel != nil {
+		l.cancel()
+		return false
 	}
+	l.end = time.Time{}
+	l.asked.Store(false)
+	return true
 }
 
 // until returns the end. It requires l.mu.
 func (l *limited) until() time.Time {
 	if l.end.IsZero() {
+		l.asked.Store(true)
 		l.end = time.Now().Add(l.limit)
 	}
 	return l.end
@@ -90,6 +103,9 @@ func (l *limited) Done() <-chan struct{} { return l.timer().Done() }
 
 // Err implements context.Context.
 func (l *limited) Err() error {
+	if !l.asked.Load() {
+		return l.Context.Err()
+	}
 	ctx, over := l.now()
 	if over {
 		ctx = l.timer()

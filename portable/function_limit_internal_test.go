@@ -19,7 +19,7 @@ func TestLimited(t *testing.T) {
 				if wait {
 					_ = l.Done()
 				}
-				t.Cleanup(l.release)
+				t.Cleanup(func() { l.release() })
 				return l
 			}
 			ended := func(l *limited, err, cause error) {
@@ -53,5 +53,4 @@ func TestLimited(t *testing.T) {
 			ended(begin(t.Context(), -time.Second), context.DeadlineExceeded, context.DeadlineExceeded)
 		})
 	}
-	(*limited)(nil).release()
 }

@@ -32,6 +32,7 @@ type lane struct {
 
 	// What the plugin has, constant after hello: names to symbol numbers.
 	symbols  map[host.Symbol]uint16
+	numbers  []uint16 // of functions, by their index
 	collects map[string]bool
 
 	pending pending
@@ -149,9 +150,17 @@ func (l *lane) close() {
 	l.listen()
 	l.fail(errGone)
 	l.reader.Wait()
-	if l.ring != nil {
-		l.ring.free()
+	l.p.m.rt.looker.CompareAndSwap(l, nil)
+	if l.ring == nil {
+		return
 	}
+	for l.pending.who() == caller { // and it is on its way out
+		time.Sleep(50 * time.Microsecond)
+	}
+	l.out.Lock() // whoever stores something does so with the lock
+	l.queue, l.spare = nil, nil
+	l.out.Unlock()
+	l.ring.free()
 }
 
 // bye implements link.

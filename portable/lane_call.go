@@ -11,22 +11,22 @@ import (
 
 // ask sends a request and waits for its answer, which is appended to dst.
 func (l *lane) ask(ctx context.Context, dst []byte, h head, build func([]byte) ([]byte, error)) ([]byte, error) {
-	w, err := l.pending.add(dst, nil)
+	w, err := l.pending.call(ctx, dst)
 	if err != nil {
 		return dst, err
 	}
-	return l.askAs(ctx, w, h, build)
+	return l.askAs(ctx, w, dst, h, build)
 }
 
-// askAs sends a request as the waiter w, which it drops.
-func (l *lane) askAs(ctx context.Context, w *waiter, h head, build func([]byte) ([]byte, error)) ([]byte, error) {
-	dst := w.dst
+// askAs sends a request as the waiter w, which it drops. dst is what w was made with:
+// whoever reads may be at it by now.
+func (l *lane) askAs(ctx context.Context, w *waiter, dst []byte, h head, build func([]byte) ([]byte, error)) ([]byte, error) {
 	h.id = w.id
-	if err := l.send(h, build); err != nil {
+	if err := l.sendAs(w, h, build); err != nil {
 		l.pending.drop(w, false)
 		return dst, err
 	}
-	answered := l.pending.turn(ctx, w) && l.lead(ctx, w)
+	answered := w.leads && l.lead(w)
 	if !answered && !w.await(ctx) {
 		if l.pending.giveUp(w) {
 			_ = l.send(head{op: opCancel, id: h.id}, nil)
@@ -110,12 +110,9 @@ func arguments(args []any) func([]byte) ([]byte, error) {
 	}
 }
 
-func (l *lane) exec(ctx context.Context, name string, c *host.Call, args []any) (any, error) {
-	rt := l.p.m.rt
-	b := rt.borrow()
-	defer rt.keep(b)
+func (l *lane) exec(ctx context.Context, f *function, b *buffers, c *host.Call, args []any) (any, error) {
 	var err error
-	b.answer, err = l.execBytes(ctx, opCall, name, c, b.answer[:0], arguments(args))
+	b.answer, err = l.execBytes(ctx, opCall, f, c, b.answer[:0], arguments(args))
 	if err != nil {
 		return nil, err
 	}
@@ -124,17 +121,20 @@ func (l *lane) exec(ctx context.Context, name string, c *host.Call, args []any) 
 	}
 	v, err := frame.Decode(b.answer)
 	if err != nil {
-		return nil, l.p.m.fault(name, host.FaultResult, err)
+		return nil, l.p.m.fault(f.name, host.FaultResult, err)
 	}
 	return v, nil
 }
 
 // execBytes calls a function, and appends the encoded result.
-func (l *lane) execBytes(ctx context.Context, op byte, name string, c *host.Call, dst []byte, build func([]byte) ([]byte, error)) ([]byte, error) {
+func (l *lane) execBytes(ctx context.Context, op byte, f *function, c *host.Call, dst []byte, build func([]byte) ([]byte, error)) ([]byte, error) {
 	seat, err := l.seat(c)
 	if err != nil {
 		return dst, err
 	}
-	out, err := l.ask(ctx, dst, head{op: op, symbol: l.number(host.KindFunction, name), context: seat}, build)
-	return out, l.said(name, err)
+	out, err := l.ask(ctx, dst, head{op: op, symbol: l.numbers[f.index], context: seat}, build)
+	if err != nil {
+		err = l.said(f.name, err)
+	}
+	return out, err
 }

@@ -95,7 +95,9 @@ func (f *frameReader) fill(n int) error {
 	if f.to-f.from >= n {
 		return nil
 	}
-	if len(f.b)-f.from < n {
+	if f.from == f.to {
+		f.from, f.to = 0, 0 // where the processor has it at hand
+	} else if len(f.b)-f.from < n {
 		copy(f.b, f.b[f.from:f.to])
 		f.from, f.to = 0, f.to-f.from
 	}

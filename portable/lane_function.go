@@ -31,8 +31,9 @@ func (f *laneFunction) ExecBatch(ctx context.Context, c *host.Call, dst, rows []
 }
 
 func (f *laneFunction) pass(ctx context.Context, op byte, c *host.Call, dst, payload []byte) ([]byte, error) {
-	ctx, limit := f.limit(ctx)
-	defer limit.release()
+	b := f.m.rt.borrow()
+	defer f.m.rt.keep(b)
+	ctx = f.limit(ctx, b)
 	out := dst
 	err := f.call(ctx, func(p *process) error {
 		l, ok := p.link.(*lane)
@@ -40,7 +41,7 @@ func (f *laneFunction) pass(ctx context.Context, op byte, c *host.Call, dst, pay
 			return host.Errorf(host.ErrUnsupported, "%s: the plugin came back without the fast lane", f.name)
 		}
 		var err error
-		out, err = l.execBytes(ctx, op, f.name, c, dst, func(b []byte) ([]byte, error) { return append(b, payload...), nil })
+		out, err = l.execBytes(ctx, op, f.function, c, dst, func(b []byte) ([]byte, error) { return append(b, payload...), nil })
 		return err
 	})
 	return out, err

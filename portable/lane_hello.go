@@ -42,6 +42,10 @@ func (l *lane) shake() error {
 			return fmt.Errorf("%s is in the manifest, but the plugin does not have it", s)
 		}
 	}
+	l.numbers = nil
+	for _, name := range l.p.m.manifest.Functions {
+		l.numbers = append(l.numbers, l.number(host.KindFunction, name))
+	}
 	if m["ring"] != true && l.ring != nil {
 		l.ring.free()
 		l.ring = nil

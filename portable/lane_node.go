@@ -84,10 +84,10 @@ func (l *lane) attach(ctx context.Context, n *node) (attachment, error) {
 	a := &laneNode{l: l, n: n, gone: make(chan struct{})}
 	var w *waiter
 	for {
-		if w, err = l.pending.add(nil, nil); err != nil {
+		if w, a.handle, err = l.pending.add(nil, nil); err != nil {
 			return nil, err
 		}
-		if a.handle = w.id; l.enrol(a) {
+		if l.enrol(a) {
 			break
 		}
 		l.pending.drop(w, false)
@@ -100,7 +100,7 @@ func (l *lane) attach(ctx context.Context, n *node) (attachment, error) {
 	if n.props == nil {
 		fields["config"] = map[string]any{}
 	}
-	_, err = l.askAs(ctx, w, head{op: op, symbol: l.number(n.symbol.Kind, n.symbol.Name), context: seat}, func(b []byte) ([]byte, error) {
+	_, err = l.askAs(ctx, w, nil, head{op: op, symbol: l.number(n.symbol.Kind, n.symbol.Name), context: seat}, func(b []byte) ([]byte, error) {
 		return frame.Append(b, fields)
 	})
 	if err != nil {
@@ -214,7 +214,7 @@ type laneSink struct{ *laneNode }
 func (laneSink) acknowledges() bool { return true }
 
 func (s laneSink) write(_ context.Context, p *parcel) error {
-	w, err := s.l.pending.add(nil, func(failed bool, payload []byte, err error) {
+	w, id, err := s.l.pending.add(nil, func(failed bool, payload []byte, err error) {
 		if err != nil {
 			return // the next process gets it
 		}
@@ -228,7 +228,7 @@ func (s laneSink) write(_ context.Context, p *parcel) error {
 		return err
 	}
 	m := p.message
-	err = s.l.send(head{op: opWrite, id: w.id, context: s.handle}, func(b []byte) ([]byte, error) {
+	err = s.l.send(head{op: opWrite, id: id, context: s.handle}, func(b []byte) ([]byte, error) {
 		var meta, at any
 		if m.Meta != nil {
 			meta = m.Meta

@@ -55,10 +55,19 @@ const (
 const maxPending = 1 << 14
 
 // add makes a waiter whose answer is appended to dst, or given to tell on the
-// goroutine that reads, which must not block.
-func (p *pending) add(dst []byte, tell func(failed bool, payload []byte, err error)) (*waiter, error) {
+// goroutine that reads, which must not block. With tell the waiter is nobody's once the
+// request was sent: its id is told here.
+func (p *pending) add(dst []byte, tell func(failed bool, payload []byte, err error)) (w *waiter, id uint32, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if w, err = p.ask(dst, tell); err != nil {
+		return nil, 0, err
+	}
+	return w, w.id, nil
+}
+
+// ask is add. It requires p.mu.
+func (p *pending) ask(dst []byte, tell func(failed bool, payload []byte, err error)) (*waiter, error) {
 	var w *waiter
 	switch n := len(p.free); {
 	case p.ended:
@@ -98,9 +107,11 @@ func (p *pending) release(w *waiter) {
 		p.asked--
 	}
 	w.state, w.dst, w.tell = idle, nil, nil
-	select {
-	case <-w.done: // an end that nobody waited for
-	default:
+	if p.ended {
+		select {
+		case <-w.done: // an end that nobody waited for
+		default:
+		}
 	}
 	p.free = append(p.free, w)
 }

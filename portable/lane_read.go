@@ -1,7 +1,6 @@
 package portable
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -127,16 +126,14 @@ func (l *lane) standBy() bool {
 
 // lead reads on behalf of the waiter w, on its goroutine, until it has its answer.
 // If that cannot go on the watcher takes over, and answered is false.
-func (l *lane) lead(ctx context.Context, w *waiter) (answered bool) {
-	_, _ = ctx.Deadline() // it is reckoned from now on, not from when somebody else reads
+func (l *lane) lead(w *waiter) (answered bool) {
 	look, counts := l.trial.Begin()
 	var begun time.Time
 	if counts {
 		begun = time.Now()
 	}
-	if look {
-		l.ring.attend(l.lookFor(), 0)
-		defer l.p.m.rt.lookers.Add(-1)
+	if look && l.looks() {
+		l.ring.attend(lookFor, 0)
 	} else {
 		l.ring.attend(0, 0)
 	}
@@ -174,10 +171,13 @@ func (l *lane) lead(ctx context.Context, w *waiter) (answered bool) {
 	}
 }
 
-// lookFor is how long a call looks that may. One call in the host does at a time.
-func (l *lane) lookFor() time.Duration {
-	if l.p.m.rt.lookers.Add(1) > 1 {
-		return 0
+// looks reports whether a call of this lane may look. Those of one lane in the host do
+// at a time: of the last whose call found no call of another at it.
+func (l *lane) looks() bool {
+	looker := &l.p.m.rt.looker
+	other := looker.Load()
+	if other == l {
+		return true
 	}
-	return lookFor
+	return (other == nil || other.pending.who() != caller) && looker.CompareAndSwap(other, l)
 }

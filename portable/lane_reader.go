@@ -44,17 +44,15 @@ func (p *pending) toWatcher() {
 	p.handed <- struct{}{}
 }
 
-// turn has somebody read for w, a call in ctx whose request was sent. Not before: who
-// waits for room in the ring reads nothing, and the plugin may wait for just that.
-// leads says that the call must do it itself.
-func (p *pending) turn(ctx context.Context, w *waiter) (leads bool) {
-	if p.who() != nobody { // and it will not be nobody while w waits
-		return false
-	}
+// call makes a waiter for a call in ctx, whose answer is appended to dst. If nobody
+// reads it does so itself, w.leads: not before its request was sent, for who waits for
+// room in the ring reads nothing, and the plugin may wait for just that.
+func (p *pending) call(ctx context.Context, dst []byte) (*waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	w, err := p.ask(dst, nil)
 	switch {
-	case p.who() != nobody || w.state != asked:
+	case err != nil || p.who() != nobody: // and it will not be nobody while w waits
 	case patient(ctx):
 		p.set(caller)
 		p.turns++
@@ -62,7 +60,7 @@ func (p *pending) turn(ctx context.Context, w *waiter) (leads bool) {
 	default:
 		p.toWatcher()
 	}
-	return w.leads
+	return w, err
 }
 
 // next is the end of a caller's reading; more says that there is something to read
@@ -81,6 +79,13 @@ func (p *pending) handOver(w *waiter) {
 	defer p.mu.Unlock()
 	w.leads = false
 	p.toWatcher()
+}
+
+// yield is handOver for a waiter, if there is one, that may be about to read.
+func (p *pending) yield(w *waiter) {
+	if w != nil && w.leads {
+		p.handOver(w)
+	}
 }
 
 // alone decides after an answer whether the watcher leaves reading to calls. It

@@ -13,11 +13,10 @@ func TestReader(t *testing.T) {
 	defer cancel()
 	call := func(ctx context.Context) *waiter {
 		t.Helper()
-		w, err := p.add(nil, nil)
+		w, err := p.call(ctx, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.turn(ctx, w)
 		return w
 	}
 	expect := func(step string, want reader, told bool) {
@@ -119,26 +118,27 @@ func TestReader(t *testing.T) {
 	expect("something is left to be read", watcher, true)
 }
 
-// TestReaderSends: a call reads once its request was sent, and the watcher if that
-// takes long.
+// TestReaderSends: the watcher reads when a call that was to read has to wait for room
+// first, and for what is no call.
 func TestReaderSends(t *testing.T) {
 	p := &pending{handed: make(chan struct{}, 1), led: true}
 	p.set(nobody)
-	long, _ := p.add(nil, nil)
-	w, _ := p.add(nil, nil)
-	if !p.turn(t.Context(), w) || p.turn(t.Context(), long) {
-		t.Error("it is not the call whose request was sent that reads")
+	other, _, _ := p.add(nil, nil)
+	if other.leads || p.who() != nobody {
+		t.Error("what is no call reads")
 	}
-	if p.answer(head{id: long.id}, nil, false); p.turn(t.Context(), long) {
-		t.Error("a call reads that has its answer")
+	p.drop(other, false)
+	p.yield(nil)
+	w, _ := p.call(t.Context(), nil)
+	if p.yield(w); w.leads || p.who() != watcher || len(p.handed) != 1 {
+		t.Error("it reads though it waits for room")
 	}
-	p.drop(long, false)
-	w.take(head{}, nil)
+	p.yield(w)
+	p.answer(head{id: w.id}, nil, false)
+	<-w.done
 	p.drop(w, false)
-	long, _ = p.add(nil, nil)
-	seen := p.turns
-	if reads, _ := p.look(&seen); !reads || p.turn(t.Context(), long) {
-		t.Error("nobody reads while a request is sent")
+	if p.who() != watcher {
+		t.Error(p.who(), "reads after it")
 	}
 }
 
@@ -147,8 +147,7 @@ func TestReaderLook(t *testing.T) {
 	p := &pending{handed: make(chan struct{}, 1), led: true}
 	p.set(nobody)
 	var seen uint64
-	w, _ := p.add(nil, nil)
-	p.turn(t.Context(), w)
+	w, _ := p.call(t.Context(), nil)
 	for i, want := range []struct{ reads, late bool }{{false, false}, {false, true}, {false, true}} {
 		if reads, late := p.look(&seen); reads != want.reads || late != want.late {
 			t.Errorf("look %d at a call: %v, %v, want %v", i, reads, late, want)
@@ -156,8 +155,7 @@ func TestReaderLook(t *testing.T) {
 	}
 	w.take(head{}, nil)
 	p.drop(w, false)
-	w, _ = p.add(nil, nil)
-	p.turn(t.Context(), w)
+	w, _ = p.call(t.Context(), nil)
 	w.take(head{}, nil)
 	p.drop(w, false)
 	if reads, late := p.look(&seen); reads || late {

@@ -13,9 +13,13 @@ const maxUnwritten = 8 << 20
 
 // send queues a frame whose payload build appends, and writes what is queued
 // unless somebody does so.
-func (l *lane) send(h head, build func([]byte) ([]byte, error)) error {
+func (l *lane) send(h head, build func([]byte) ([]byte, error)) error { return l.sendAs(nil, h, build) }
+
+// sendAs is send for a request of the waiter w, which reads no more if it has to wait.
+func (l *lane) sendAs(w *waiter, h head, build func([]byte) ([]byte, error)) error {
 	l.out.Lock()
 	for len(l.queue) > maxUnwritten && l.alive() {
+		l.pending.yield(w)
 		l.room.Wait()
 	}
 	if !l.alive() {
@@ -26,7 +30,7 @@ func (l *lane) send(h head, build func([]byte) ([]byte, error)) error {
 		l.out.Unlock()
 		return err
 	}
-	return l.flush()
+	return l.flush(w)
 }
 
 // enqueue queues a frame that the next one takes along.
@@ -84,7 +88,7 @@ func (l *lane) kick() {
 	}
 	l.reader.Go(func() {
 		l.out.Lock()
-		_ = l.flush()
+		_ = l.flush(nil)
 	})
 }
 
@@ -103,8 +107,8 @@ func (l *lane) store() (all, asleep bool) {
 }
 
 // flush writes until the queue is empty, unless somebody does. It requires l.out
-// and gives it up.
-func (l *lane) flush() error {
+// and gives it up. w, if any, reads no more if that may take long.
+func (l *lane) flush(w *waiter) error {
 	if l.writing {
 		l.out.Unlock()
 		return nil
@@ -116,6 +120,7 @@ func (l *lane) flush() error {
 		}
 		return nil
 	}
+	l.pending.yield(w)
 	l.writing = true
 	for len(l.queue) > 0 && l.alive() {
 		b := l.queue

@@ -17,7 +17,7 @@ type link interface {
 	function(ctx context.Context, name string) error
 	aggregate(ctx context.Context, name string) (bool, error)
 	validate(ctx context.Context, name string, args []any) error
-	exec(ctx context.Context, name string, c *host.Call, args []any) (any, error)
+	exec(ctx context.Context, f *function, b *buffers, c *host.Call, args []any) (any, error)
 	// attach starts a source or a sink, and detach stops it.
 	attach(ctx context.Context, n *node) (attachment, error)
 	// bye asks the process to end; it may not know how.

@@ -73,8 +73,8 @@ func newModule(r *Runtime, e *engine, b host.Bundle) (*module, error) {
 	}
 	m.out = r.output(m.id)
 	m.life, m.end = context.WithCancel(context.Background())
-	for _, name := range man.Functions {
-		m.functions[name] = newFunction(m, name)
+	for i, name := range man.Functions {
+		m.functions[name] = newFunction(m, name, i)
 	}
 	for i := range n {
 		m.slots = append(m.slots, newSlot(m, i))

@@ -37,19 +37,29 @@ type ring struct {
 	poked   atomic.Bool  // who reads shall stop
 	waiting atomic.Int32 // that sleep or are about to
 	once    sync.Once
-	busy    *gate.Gate // calls that look at mem
+	busy    *gate.Gate // those who look at mem, but for Read and offer
 }
 
 // half is one stream. Positions count bytes modulo 2^32; own is the one that only
 // this side moves, and is never read back from memory that the other side can write.
+//
+// Each look at a word that the other side has written since costs as much as many
+// instructions, and so does each store to one that it looks at. So a writer asks for
+// the tail only when it knows of no room, and a reader tells it when it has nothing
+// else to do.
 type half struct {
 	head, tail        *atomic.Uint32
 	readWait, roomFor *atomic.Uint32
 	buf               []byte
 	own               uint32
+	seen              uint32 // the writer's: a tail that was
+	told              uint32 // the reader's: the tail as it is there
 	woken             bool   // the reader was, and has not been seen awake since
-	wokenAt           uint32 // where it had read to, at most
+	wokenAt           uint32 // where it had read to
 }
+
+// tellAfter is how many bytes a reader takes at most before it says so.
+const tellAfter = ringBuf / 8
 
 func newRing() (*os.File, *ring, error) {
 	fd, err := unix.MemfdCreate("vanth-ring", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
@@ -93,7 +103,7 @@ func (r *ring) shut() {
 	}
 }
 
-// free unmaps the file. Nobody may use the ring any more.
+// free unmaps the file. Nobody reads any more, and nobody offers.
 func (r *ring) free() {
 	r.once.Do(func() {
 		r.shut()
@@ -106,13 +116,10 @@ func (r *ring) free() {
 // Read implements io.Reader, for one goroutine at a time. After poke it may fail
 // with errPoked, and nothing is lost.
 func (r *ring) Read(p []byte) (int, error) {
-	if !r.busy.Enter() {
-		return 0, errRing
-	}
-	defer r.busy.Leave()
 	h := &r.in
 	head := h.head.Load()
 	if head == h.own {
+		h.tell()
 		var err error
 		if head, err = r.awaitMore(h); err != nil {
 			return 0, err
@@ -127,11 +134,23 @@ func (r *ring) Read(p []byte) (int, error) {
 	c := copy(p[:n], h.buf[at:])
 	copy(p[c:n], h.buf)
 	h.own += n
+	if h.own-h.told >= tellAfter || h.roomFor.Load() != 0 {
+		h.tell()
+	}
+	return int(n), nil
+}
+
+// tell says how far this side has read. Who waits for room may have said so after the
+// last look: whoever reads tells again before it waits.
+func (h *half) tell() {
+	if h.told == h.own {
+		return
+	}
+	h.told = h.own
 	h.tail.Store(h.own)
 	if h.roomFor.Load() != 0 {
 		wake(h.tail, one)
 	}
-	return int(n), nil
 }
 
 // empty reports whether everything was read.
@@ -152,18 +171,17 @@ func (r *ring) write(b []byte, limit time.Duration) error {
 	defer r.busy.Leave()
 	h := &r.out
 	for len(b) > 0 {
-		tail := h.tail.Load()
-		used := h.own - tail
-		if used > ringBuf {
+		room, ok := h.room(len(b))
+		if !ok {
 			return errTail
 		}
-		if used == ringBuf {
-			if err := r.awaitRoom(h, tail, limit); err != nil {
+		if room == 0 {
+			if err := r.awaitRoom(h, h.seen, limit); err != nil {
 				return err
 			}
 			continue
 		}
-		n := min(len(b), ringBuf-int(used))
+		n := min(len(b), room)
 		if h.store(b[:n]) {
 			wake(h.head, one)
 		}
@@ -176,19 +194,28 @@ func (r *ring) write(b []byte, limit time.Duration) error {
 // or something is wrong, which write tells. asleep says that the reader must be
 // woken, with rouse. It is for one goroutine at a time, and not during write.
 func (r *ring) offer(b []byte) (all, asleep bool) {
-	if !r.busy.Enter() {
-		return false, false
-	}
-	defer r.busy.Leave()
 	h := &r.out
-	used := h.own - h.tail.Load()
-	if used > ringBuf || len(b) > ringBuf-int(used) {
+	if room, ok := h.room(len(b)); !ok || len(b) > room {
 		return false, false
 	}
 	if len(b) == 0 {
 		return true, false
 	}
 	return true, h.store(b)
+}
+
+// room is how many bytes can be stored, at least; it is less than want only if there
+// is no room for more. It is not ok for a tail that cannot be.
+func (h *half) room(want int) (n int, ok bool) {
+	if n = ringBuf - int(h.own-h.seen); n >= want {
+		return n, true
+	}
+	tail := h.tail.Load()
+	if h.own-tail > ringBuf {
+		return 0, false
+	}
+	h.seen = tail
+	return ringBuf - int(h.own-tail), true
 }
 
 // rouse wakes the plugin's reader.
@@ -201,10 +228,8 @@ func (r *ring) rouse() {
 
 // store appends b, for which there is room; it is not empty. asleep says that the
 // reader sleeps or is about to, and must be woken. That is said once: a reader that is
-// seen where it was before what it is woken for came has still to read that, and looks
-// for more after it.
+// seen before what it is woken for has still to read that, and looks for more after it.
 func (h *half) store(b []byte) (asleep bool) {
-	before := h.tail.Load() // what it is woken for is beyond that, whatever it does meanwhile
 	at := h.own & (ringBuf - 1)
 	c := copy(h.buf[at:], b)
 	copy(h.buf, b[c:])
@@ -214,10 +239,15 @@ func (h *half) store(b []byte) (asleep bool) {
 		h.woken = false
 		return false
 	}
-	if h.woken && h.wokenAt == h.tail.Load() { // seen now that b is there
+	tail := h.tail.Load() // seen now that b is there
+	if h.own-tail < uint32(len(b)) {
+		h.woken = false // it has read of b, and looks for the rest before it sleeps
 		return false
 	}
-	h.woken, h.wokenAt = true, before
+	if h.woken && h.wokenAt == tail {
+		return false
+	}
+	h.woken, h.wokenAt = true, tail
 	return true
 }
 

@@ -175,3 +175,42 @@ func TestRingPoke(t *testing.T) {
 		}
 	}
 }
+
+// TestRingTells: a reader says how far it has read before it waits, when there was
+// much, and when somebody waits for room; not each time.
+func TestRingTells(t *testing.T) {
+	r := ringOf(t)
+	h := &r.in
+	give := func(n int) { h.head.Add(uint32(n)) }
+	b := make([]byte, ringBuf)
+	read := func(n int) {
+		t.Helper()
+		if got, err := r.Read(b[:n]); got != n || err != nil {
+			t.Fatal(got, err)
+		}
+	}
+	told := func(step string, want uint32) {
+		t.Helper()
+		if got := h.tail.Load(); got != want {
+			t.Errorf("%s: found %d told, want %d", step, got, want)
+		}
+	}
+	give(100)
+	read(10)
+	told("a little", 0)
+	h.roomFor.Store(1)
+	read(10)
+	told("somebody waits", 20)
+	h.roomFor.Store(0)
+	read(80)
+	told("all of it", 20)
+	r.poked.Store(true)
+	if _, err := r.Read(b); !errors.Is(err, errPoked) {
+		t.Fatal(err)
+	}
+	told("about to wait", 100)
+	r.calm()
+	give(ringBuf)
+	read(tellAfter)
+	told("much", 100+tellAfter)
+}

@@ -16,9 +16,8 @@ import (
 // Runtime is the host.Runtime of child processes. See the package.
 type Runtime struct {
 	opts    Options
-	buffers sync.Pool    // of *buffers
-	limits  sync.Pool    // of *limited
-	lookers atomic.Int32 // calls that look for their answers, or would
+	buffers sync.Pool            // of *buffers
+	looker  atomic.Pointer[lane] // whose calls look for their answers
 
 	mu      sync.Mutex // guards what follows
 	engine  *engine    // nil before the first plugin

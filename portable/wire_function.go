@@ -65,26 +65,24 @@ func (w *wire) validate(ctx context.Context, name string, args []any) (err error
 	return err
 }
 
-func (w *wire) exec(ctx context.Context, name string, c *host.Call, args []any) (v any, err error) {
-	b := w.p.m.rt.borrow()
-	defer w.p.m.rt.keep(b)
+func (w *wire) exec(ctx context.Context, f *function, b *buffers, c *host.Call, args []any) (v any, err error) {
 	if b.request, err = appendArguments(append(b.request[:0], `{"func":"Exec","arg":`...), args, true, c); err != nil {
 		return nil, err
 	}
 	b.request = append(b.request, '}')
-	r, err := w.ask(ctx, name, b)
+	r, err := w.ask(ctx, f.name, b)
 	switch {
 	case err != nil:
 		return nil, err
 	case r.State:
 		if v, err = decodeResult(r.Result); err != nil {
-			return nil, w.p.m.fault(name, host.FaultResult, fmt.Errorf("found result %.256q: %w", r.Result, err))
+			return nil, w.p.m.fault(f.name, host.FaultResult, fmt.Errorf("found result %.256q: %w", r.Result, err))
 		}
 		return v, nil
 	case len(r.Result) == 0 || string(r.Result) == "null":
 		return nil, nil // no value
 	}
-	return nil, w.p.m.returned(name, text(r.Result))
+	return nil, w.p.m.returned(f.name, text(r.Result))
 }
 
 // reply is the answer to a call.

@@ -37,6 +37,44 @@ func (f typedFunction) answer(c *functionContext, frame, out []byte) (result []b
 	return appendError(out[:start], asError(err)), true
 }
 
+// rows answers as many of the rows at the front of d as are lists of arguments that fit, one after
+// the other without looking at any of them twice, and at most left. The next is not one of those, or
+// there is none, or the call was cancelled.
+func (f typedFunction) rows(c *functionContext, ex *executor, d *decoder, left int64, out []byte) (done int64, result []byte) {
+	if wire.Load() != &c.wired {
+		wire.Store(&c.wired)
+	}
+	e, args := &this.entries[f.index], &this.current
+	result = out
+	args.among = true
+	defer func() {
+		args.among, args.outer = false, 0
+		if p := recover(); p != nil {
+			result = appendError(result, &Error{Msg: "panic: " + panicText(p), Class: Fatal})
+			_ = d.skip(1) // it was read before
+			done++
+		}
+	}()
+	args.outer = 1
+	for done < left && !ex.stopped.Load() {
+		args.rest, args.at, args.err = d.rest, 0, nil
+		list, err := args.head()
+		if args.count = int(list.n); err != nil || list.kind != kList || e.arity >= 0 && e.arity != args.count {
+			break
+		}
+		made, err := e.run(args, result)
+		if args.err != nil {
+			break // nor was the function called
+		}
+		if err != nil {
+			made = appendError(result, asError(err))
+		}
+		d.rest, result = args.rest, made
+		done++
+	}
+	return done, result
+}
+
 func (f typedFunction) exec(c *functionContext, args []any) (any, error) {
 	for i := range args {
 		args[i] = exactNumbers(args[i])

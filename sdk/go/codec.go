@@ -26,7 +26,10 @@ func Value(frame []byte) (any, error) {
 }
 
 // decoder reads values off the front of rest. After an error it is spent.
-type decoder struct{ rest []byte }
+type decoder struct {
+	rest  []byte
+	outer int // lists around the arguments that into reads
+}
 
 // take cuts n bytes off.
 func (d *decoder) take(n int64) ([]byte, error) {

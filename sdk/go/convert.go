@@ -79,7 +79,11 @@ func log2(size uintptr) goType {
 
 // into reads one value and stores it at p, which points to a variable of type t. Depth is that of
 // an argument: inside one list. Numbers change type only where nothing but precision is lost.
-func (d *decoder) into(t goType, p unsafe.Pointer) error {
+func (d *decoder) into(t goType, p unsafe.Pointer) (err error) {
+	if t == tAny {
+		*(*any)(p), err = d.value(d.outer + 1)
+		return err
+	}
 	tok, err := d.head()
 	if err != nil {
 		return err
@@ -128,12 +132,10 @@ func storeInt(size goType, p unsafe.Pointer, u uint64) {
 
 // intoWhole stores the values that are taken as they are or not at all.
 func (d *decoder) intoWhole(t goType, p unsafe.Pointer, tok token) (err error) {
-	if t != tAny && tok.kind != wholeKind[t] {
+	if tok.kind != wholeKind[t] {
 		return tok.mismatch(t)
 	}
 	switch t {
-	case tAny:
-		*(*any)(p), err = d.body(tok, 1)
 	case tString:
 		*(*string)(p), err = d.str(tok.n)
 	case tBytes:
@@ -141,9 +143,9 @@ func (d *decoder) intoWhole(t goType, p unsafe.Pointer, tok token) (err error) {
 	case tBool:
 		*(*bool)(p) = tok.n == 1
 	case tList:
-		*(*[]any)(p), err = d.list(tok.n, 2)
+		*(*[]any)(p), err = d.list(tok.n, d.outer+2)
 	case tMap:
-		*(*map[string]any)(p), err = d.dict(tok.n, 2)
+		*(*map[string]any)(p), err = d.dict(tok.n, d.outer+2)
 	case tTime:
 		*(*time.Time)(p), err = d.time(tok.n)
 	}

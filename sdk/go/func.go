@@ -185,6 +185,7 @@ type call struct {
 	count int   // of arguments
 	at    int   // arguments read
 	err   error // the first one; nothing is read after it
+	among bool  // it is a row of a batch, and others may follow
 }
 
 // read takes the next argument, which becomes a T, whose place among the types is t. In wasm a Go
@@ -205,7 +206,7 @@ func read[T any](c *call, t goType) (v T) {
 
 // end reports the first fault of the arguments, once all are read.
 func (c *call) end() error {
-	if c.err == nil && len(c.rest) == 0 {
+	if c.err == nil && (len(c.rest) == 0 || c.among) {
 		return nil
 	}
 	return c.fault()

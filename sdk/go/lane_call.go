@@ -53,7 +53,9 @@ func (ex *executor) done() <-chan struct{} {
 // begin makes t the one under way. The caller holds mu.
 func (ex *executor) begin(t *task) {
 	ex.busy, ex.current, ex.stop = true, t.id, nil
-	ex.stopped.Store(false)
+	if ex.stopped.Load() { // a store costs more than a look
+		ex.stopped.Store(false)
+	}
 }
 
 // cancel stops request id if it is here.
@@ -249,7 +251,15 @@ func (l *lane) batch(ex *executor, t *task, out []byte) (_ []byte, failed bool) 
 	c := t.use.contextOf(l.ctx, l.plugin, t.function, l)
 	out = appendHead(out, kList, int(list.n))
 	made, isMade := t.function.callee.(madeFunction)
-	for range list.n {
+	typed, isTyped := t.function.callee.(typedFunction)
+	for left := list.n; left > 0; left-- {
+		if isTyped {
+			var done int64
+			if done, out = typed.rows(c, ex, &d, left, out); done == left {
+				break
+			}
+			left -= done
+		}
 		row := d.rest
 		if isMade && !ex.stopped.Load() { // what takes any values needs not be looked at twice
 			if args, err := c.args.read(&d, 2); err == nil {

@@ -80,6 +80,12 @@ type stream interface {
 	Write(p []byte) (int, error)
 }
 
+// offerer is a stream with a way to write that does not wait: the ring.
+type offerer interface {
+	Offer(p []byte) (all, asleep bool)
+	Rouse()
+}
+
 // frameReader cuts a stream into frames. A payload lies in its buffer until the next fill.
 type frameReader struct {
 	from     stream
@@ -158,7 +164,8 @@ func (r *frameReader) rest(spare *frameReader) *frameReader {
 // sender puts frames onto a stream, whole and in order. Who finds nobody writing writes what has
 // gathered; who finds somebody leaves the frame to them.
 type sender struct {
-	to stream
+	to    stream
+	quick offerer // to, if it is one
 
 	mu              sync.Mutex // guards what follows
 	room            sync.Cond  // of mu: gathered has been taken
@@ -171,6 +178,7 @@ const maxGathered = 1 << 20
 
 func newSender(to stream) *sender {
 	s := &sender{to: to}
+	s.quick, _ = to.(offerer)
 	s.room.L = &s.mu
 	return s
 }
@@ -178,6 +186,15 @@ func newSender(to stream) *sender {
 // send copies frame. If hold it may stay until the next flush or send.
 func (s *sender) send(frame []byte, hold bool) error {
 	s.mu.Lock()
+	if s.quick != nil && !hold && !s.writing && len(s.gathered) == 0 && s.err == nil {
+		if all, asleep := s.quick.Offer(frame); all {
+			s.mu.Unlock()
+			if asleep {
+				s.quick.Rouse()
+			}
+			return nil
+		}
+	}
 	defer s.mu.Unlock()
 	for s.writing && len(s.gathered) > maxGathered && s.err == nil {
 		s.room.Wait()

@@ -19,7 +19,9 @@ const (
 // enter says that the role's holder is in a call, leave that it is out; leave is false if the role
 // is no longer its own.
 func (l *lane) enter(ex *executor) uint64 {
-	l.running.Store(ex)
+	if l.running.Load() != ex {
+		l.running.Store(ex)
+	}
 	role := l.role.Add(roleCalls)
 	if !l.watching.Load() {
 		select {

@@ -11,7 +11,7 @@ func TestTrial(t *testing.T) {
 		slept, looked time.Duration
 		want          bool
 	}{
-		"looking is sooner":  {5 * time.Microsecond, time.Microsecond, true},
+		"looking is sooner":  {5 * time.Microsecond, 3 * time.Microsecond, true},
 		"sleeping is sooner": {5 * time.Microsecond, 6 * time.Microsecond, false},
 		"all the same":       {5 * time.Microsecond, 5 * time.Microsecond, false},
 	}

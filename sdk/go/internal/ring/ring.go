@@ -15,6 +15,8 @@ const (
 	atHead, atTail, atReader, atWriter = 0, 64, 128, 192
 	// maxBuffer keeps head - tail unambiguous.
 	maxBuffer = 1 << 30
+	// tellAfter is which part of the buffer a reader takes at most before it says so.
+	tellAfter = 8
 	// spinFor bounds the look-out for the other side before this one sleeps.
 	spinFor = 25 * time.Microsecond
 	// maxMissed bounds how long it goes without: 2^maxMissed waits.
@@ -41,11 +43,17 @@ type Ring struct {
 
 // half is a page of words and a buffer. own is the position that only this side moves: it is never
 // read back from memory that the other side can write.
+//
+// Each look at a word that the other side has written since costs as much as many instructions, and
+// so does each store to one that it looks at. So a writer asks for the tail only when it knows of no
+// room, and a reader tells it when it has nothing else to do.
 type half struct {
 	head, tail, reader, writer *atomic.Uint32
 	buffer                     []byte
 	own                        uint32
-	skip, missed               int // waits to go without a look-out, and look-outs in a row that saw nothing
+	seen                       uint32 // the writer's: a tail that was
+	told                       uint32 // the reader's: the tail as it is there
+	skip, missed               int    // waits to go without a look-out, and look-outs in a row that saw nothing
 }
 
 // attach divides memory between the two directions.
@@ -60,6 +68,7 @@ func attach(memory []byte, host bool) (*Ring, error) {
 		r.in, r.out = r.out, r.in
 	}
 	r.in.own, r.out.own = r.in.tail.Load(), r.out.head.Load()
+	r.in.told, r.out.seen = r.in.own, r.out.own-uint32(size) // which says that there is no room
 	return r, nil
 }
 
@@ -74,6 +83,7 @@ func (r *Ring) Read(p []byte) (int, error) {
 	h := &r.in
 	head := h.head.Load()
 	if head == h.own {
+		h.tell()
 		var err error
 		if head, err = r.await(h, h.head, h.reader, head); err != nil {
 			return 0, err
@@ -89,42 +99,87 @@ func (r *Ring) Read(p []byte) (int, error) {
 		copy(p[k:n], h.buffer)
 	}
 	h.own += uint32(n)
+	if h.own-h.told >= uint32(len(h.buffer))/tellAfter || h.writer.Load() != 0 {
+		h.tell()
+	}
+	return n, nil
+}
+
+// tell says how far this side has read. Who waits for room may have said so after the last look:
+// whoever reads tells again before it waits.
+func (h *half) tell() {
+	if h.told == h.own {
+		return
+	}
+	h.told = h.own
 	h.tail.Store(h.own)
 	if h.writer.Load() != 0 {
 		wake(h.tail)
 	}
-	return n, nil
 }
 
 // Write stores all of p, waiting for room where there is none. After End it is io.ErrClosedPipe.
 func (r *Ring) Write(p []byte) (int, error) {
 	h, written := &r.out, 0
-	size := uint32(len(h.buffer))
 	for written < len(p) {
-		tail := h.tail.Load()
-		used := h.own - tail
-		if used > size {
+		room, ok := h.room(len(p) - written)
+		if !ok {
 			return written, ErrLie
 		}
-		if used == size {
-			if _, err := r.await(h, h.tail, h.writer, tail); err != nil {
+		if room == 0 {
+			if _, err := r.await(h, h.tail, h.writer, h.seen); err != nil {
 				return written, io.ErrClosedPipe
 			}
 			continue
 		}
-		n := min(len(p)-written, int(size-used))
-		at := int(h.own) & (len(h.buffer) - 1)
-		if k := copy(h.buffer[at:], p[written:written+n]); k < n {
-			copy(h.buffer, p[written+k:written+n])
-		}
-		written += n
-		h.own += uint32(n)
-		h.head.Store(h.own)
-		if h.reader.Load() != 0 {
+		n := min(len(p)-written, room)
+		if h.store(p[written : written+n]) {
 			wake(h.head)
 		}
+		written += n
 	}
 	return written, nil
+}
+
+// Offer stores all of p if there is room for it now; all is false if there is not, or something is
+// wrong, which Write tells. asleep says that the other side must be woken, with Rouse. It is Write's
+// part that does not wait, for the goroutine that may write.
+func (r *Ring) Offer(p []byte) (all, asleep bool) {
+	h := &r.out
+	if room, ok := h.room(len(p)); !ok || len(p) > room {
+		return false, false
+	}
+	return true, h.store(p)
+}
+
+// Rouse wakes the other side's reader.
+func (r *Ring) Rouse() { wake(r.out.head) }
+
+// room is how many bytes can be stored, at least; it is less than want only if there is no room for
+// more. It is not ok for a tail that cannot be.
+func (h *half) room(want int) (n int, ok bool) {
+	size := uint32(len(h.buffer))
+	if used := h.own - h.seen; used <= size && int(size-used) >= want {
+		return int(size - used), true
+	}
+	tail := h.tail.Load()
+	used := h.own - tail
+	if used > size {
+		return 0, false
+	}
+	h.seen = tail
+	return int(size - used), true
+}
+
+// store appends p, for which there is room. asleep says that the reader sleeps or is about to.
+func (h *half) store(p []byte) (asleep bool) {
+	at := int(h.own) & (len(h.buffer) - 1)
+	if k := copy(h.buffer[at:], p); k < len(p) {
+		copy(h.buffer, p[k:])
+	}
+	h.own += uint32(len(p))
+	h.head.Store(h.own)
+	return h.reader.Load() != 0
 }
 
 // await returns the word when it is no longer old. It looks out for a short while if there is a

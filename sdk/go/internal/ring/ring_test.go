@@ -145,3 +145,68 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
+
+// A reader says how far it has read before it waits, when there was much, and when somebody waits for
+// room; not each time.
+func TestTells(t *testing.T) {
+	host, plugin := pair(t, 4096)
+	b := make([]byte, 4096)
+	read := func(step string, n int, want uint32) {
+		t.Helper()
+		if got, err := plugin.Read(b[:n]); got != n || err != nil {
+			t.Fatal(got, err)
+		}
+		if got := host.out.tail.Load(); got != want {
+			t.Errorf("%s: found %d told, want %d", step, got, want)
+		}
+	}
+	write := func(n int) {
+		t.Helper()
+		if _, err := host.Write(b[:n]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(100)
+	read("a little", 10, 0)
+	host.out.writer.Store(1)
+	read("somebody waits", 10, 20)
+	host.out.writer.Store(0)
+	read("all of it", 80, 20)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = plugin.Read(make([]byte, 1))
+	}()
+	for host.out.tail.Load() != 100 {
+		time.Sleep(time.Millisecond)
+	}
+	write(1)
+	<-done
+	write(4000)
+	read("much", 4096/tellAfter, 101+4096/tellAfter)
+}
+
+// Offer stores all or nothing, and says when somebody sleeps.
+func TestOffer(t *testing.T) {
+	host, plugin := pair(t, 64)
+	offer := func(step string, n int, want, asleep bool) {
+		t.Helper()
+		if all, rouse := plugin.Offer(make([]byte, n)); all != want || rouse != asleep {
+			t.Errorf("%s: stored: %v, asleep: %v", step, all, rouse)
+		}
+	}
+	offer("too much", 65, false, false)
+	offer("some", 40, true, false)
+	offer("no room", 25, false, false)
+	if _, err := host.Read(make([]byte, 30)); err != nil {
+		t.Fatal(err)
+	}
+	plugin.out.reader.Store(1)
+	offer("room again", 54, true, true)
+	plugin.out.reader.Store(0)
+	plugin.out.tail.Store(1 << 31)
+	offer("a lie", 1, false, false)
+	if _, err := plugin.Write([]byte{1}); !errors.Is(err, ErrLie) {
+		t.Error(err)
+	}
+}
