@@ -14,7 +14,7 @@ func bound(t *testing.T, o api.Options) *kit {
 	k.install("kit", "add")
 	for name, manifest := range map[string]string{
 		"tight": `{"version":"1","functions":["echo","trap"],"requires":["state","clock"],"limits":{"callMs":50,"fuel":9007199254740992,` +
-			`"memoryMiB":8,"stackKiB":256,"tableEntries":1000,"concurrency":2,"outputKiB":64}}`,
+			`"memoryMiB":8,"stackKiB":256,"tableEntries":1000,"concurrency":2,"outputKiB":64,"cpuPercent":250}}`,
 		"loose": `{"version":"1","functions":["list"],"limits":{"callMs":50}}`,
 	} {
 		z := pack(t, map[string]string{name + ".json": manifest, name + ".wasm": "ok"})
@@ -29,8 +29,8 @@ func bound(t *testing.T, o api.Options) *kit {
 func TestGrantIsShown(t *testing.T) {
 	k := bound(t, api.Options{})
 	for name, want := range map[string]string{
-		"tight": `,"grant":{"callMs":50,"fuel":9007199254740992,"memoryMiB":8,"stackKiB":256,"tableEntries":1000,"concurrency":2,"outputKiB":64,"capabilities":["state","clock"]}}`,
-		"loose": `,"grant":{"callMs":50,"fuel":0,"memoryMiB":0,"stackKiB":0,"tableEntries":0,"concurrency":0,"outputKiB":0,"capabilities":[]}}`,
+		"tight": `,"grant":{"callMs":50,"fuel":9007199254740992,"memoryMiB":8,"stackKiB":256,"tableEntries":1000,"concurrency":2,"outputKiB":64,"cpuPercent":250,"capabilities":["state","clock"]}}`,
+		"loose": `,"grant":{"callMs":50,"fuel":0,"memoryMiB":0,"stackKiB":0,"tableEntries":0,"concurrency":0,"outputKiB":0,"cpuPercent":0,"capabilities":[]}}`,
 	} {
 		r := k.do("GET", "/plugins/wasm/"+name, nil)
 		if !strings.HasPrefix(r.body, `{"name":"`+name+`","version":"1","wasmFile":"`) || !strings.HasSuffix(r.body, want) {
@@ -72,12 +72,15 @@ func TestFuelIsTold(t *testing.T) {
 		`# TYPE vanth_wasm_fuel_total counter`,
 		`vanth_wasm_fuel_total{plugin="tight",class="wasm"} 246`,
 		`vanth_wasm_fuel_total{plugin="loose",class="wasm"} 0`,
+		`# TYPE vanth_wasm_cpu_wait_seconds_total counter`,
+		`vanth_wasm_cpu_wait_seconds_total{plugin="tight",class="wasm"} 0.246`,
+		`vanth_wasm_cpu_wait_seconds_total{plugin="loose",class="wasm"} 0.000`,
 	} {
 		if !strings.Contains(m, line+"\n") {
 			t.Errorf("metrics: no line %s in\n%s", line, m)
 		}
 	}
-	if strings.Contains(m, `vanth_wasm_fuel_total{plugin="kit"`) {
+	if strings.Contains(m, `vanth_wasm_fuel_total{plugin="kit"`) || strings.Contains(m, `vanth_wasm_cpu_wait_seconds_total{plugin="kit"`) {
 		t.Error("metrics: a plugin that nothing counts is counted")
 	}
 }

@@ -86,7 +86,9 @@ type boundModule struct {
 	fuel atomic.Uint64
 }
 
-func (m *boundModule) Fuel() uint64 { return m.fuel.Load() }
+func (m *boundModule) Fuel() uint64          { return m.fuel.Load() }
+func (m *boundModule) Waited() time.Duration { return time.Duration(m.fuel.Load()) * time.Millisecond }
+
 func (m *boundModule) Grant() host.Grant {
 	return host.Grant{Limits: m.b.Plugin.Manifest.Limits, Capabilities: m.b.Plugin.Manifest.Requires}
 }

@@ -48,16 +48,24 @@ func metrics(s *Server, r *request) error {
 			dst = append(strconv.AppendInt(dst, int64(count[st]), 10), '\n')
 		}
 	}
-	dst = appendFamily(dst, "vanth_wasm_fuel_total", "counter", "What calls used, in units of about one instruction.")
-	for _, c := range classes() {
-		for _, p := range s.host.List(c.name) {
-			if used, counted := s.host.Fuel(p.ID); counted {
-				dst = appendLabel(append(dst, "vanth_wasm_fuel_total{"...), "plugin", p.ID.Name)
-				dst = append(appendLabel(append(dst, ','), "class", string(c.name)), "} "...)
-				dst = append(strconv.AppendUint(dst, used, 10), '\n')
+	metered := func(name, help string, value func(dst []byte, id host.ID, used uint64) []byte) {
+		dst = appendFamily(dst, name, "counter", help)
+		for _, c := range classes() {
+			for _, p := range s.host.List(c.name) {
+				if used, counted := s.host.Fuel(p.ID); counted {
+					dst = appendLabel(append(append(dst, name...), '{'), "plugin", p.ID.Name)
+					dst = append(appendLabel(append(dst, ','), "class", string(c.name)), "} "...)
+					dst = append(value(dst, p.ID, used), '\n')
+				}
 			}
 		}
 	}
+	metered("vanth_wasm_fuel_total", "What calls used, in units of about one instruction.",
+		func(dst []byte, _ host.ID, used uint64) []byte { return strconv.AppendUint(dst, used, 10) })
+	metered("vanth_wasm_cpu_wait_seconds_total", "For how long calls waited since their plugin had used its cpuPercent.",
+		func(dst []byte, id host.ID, _ uint64) []byte {
+			return strconv.AppendFloat(dst, s.host.Waited(id).Seconds(), 'f', 3, 64)
+		})
 	dst = appendFamily(dst, "vanth_uptime_seconds", "gauge", "Time since the API was made.")
 	dst = append(dst, "vanth_uptime_seconds "...)
 	dst = append(strconv.AppendInt(dst, int64(time.Since(s.start)/time.Second), 10), '\n')

@@ -57,6 +57,7 @@ func appendGrant(dst []byte, g *host.Grant) []byte {
 		{"tableEntries", int64(l.TableEntries)},
 		{"concurrency", int64(l.Concurrency)},
 		{"outputKiB", int64(l.OutputKiB)},
+		{"cpuPercent", int64(l.CPUPercent)},
 	} {
 		dst = strconv.AppendInt(appendKey(dst, f.key), f.value, 10)
 	}

@@ -23,6 +23,7 @@ type Host interface {
 	Restart(context.Context, host.ID) error
 	Output(host.ID) (host.Output, error)
 	Fuel(host.ID) (used uint64, counted bool)
+	Waited(host.ID) time.Duration
 
 	Functions() []host.FunctionDesc
 	FunctionNamed(name string) (host.FunctionDesc, error)

@@ -149,6 +149,7 @@ func appendInstances(dst []byte, i *host.Instances) []byte {
 		{"memory", i.Memory},
 		{"grant", i.Grant},
 		{"faults", int64(i.Faults)},
+		{"waitedMs", i.Waited.Milliseconds()},
 	} {
 		dst = strconv.AppendInt(appendKey(dst, f.key), f.value, 10)
 	}

@@ -204,6 +204,16 @@ func (h *Host) Fuel(id ID) (used uint64, counted bool) {
 	return 0, false
 }
 
+// Waited is for how long calls of a plugin had to wait since it was installed or the
+// host started, since it had used its limits.cpuPercent. Calls that an update overtakes
+// may be missing.
+func (h *Host) Waited(id ID) time.Duration {
+	if e := h.reg.snapshot().plugins[id]; e != nil {
+		return e.waiting()
+	}
+	return 0
+}
+
 // FunctionDesc describes a published function.
 type FunctionDesc struct {
 	Name      string

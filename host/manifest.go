@@ -84,6 +84,9 @@ type Limits struct {
 	// OutputKiB is what one call may hand to the host: its result, and what it
 	// emits, logs, prints and keeps as state.
 	OutputKiB int `json:"outputKiB,omitempty"`
+	// CPUPercent is what all calls together use of processors, on average, in percent
+	// of one core: 250 is two and a half. Calls beyond it wait.
+	CPUPercent int `json:"cpuPercent,omitempty"`
 }
 
 // maxFuel is the largest number of units that JSON's readers keep exactly: some
@@ -107,6 +110,7 @@ func (l *Limits) UnmarshalJSON(b []byte) error {
 		{"tableEntries", int64(l.TableEntries), 10_000_000},
 		{"concurrency", int64(l.Concurrency), 10_000},
 		{"outputKiB", int64(l.OutputKiB), 1 << 20},
+		{"cpuPercent", int64(l.CPUPercent), 100_000},
 	} {
 		if c.value < 0 || c.value > c.max {
 			return invalid("limits.%s: found %d, expected 1 to %d, or nothing", c.key, c.value, c.max)

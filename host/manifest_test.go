@@ -11,7 +11,7 @@ func TestParseManifest(t *testing.T) {
 		`{"version":"v1.0.0","functions":["fib"],"wasmEngine":"wasmedge"}`,
 		`{"name":"geo","version":"1","language":"wasm","abi":1,"functions":["a","b"],"sources":[],"sinks":[],
 		  "symbols":{"a":{"args":["f64"],"returns":"f64"}},"requires":["state"],"http":["x:443"],
-		  "limits":{"callMs":50,"fuel":9007199254740992,"memoryMiB":16,"stackKiB":256,"tableEntries":1000,"concurrency":4,"outputKiB":64},"config":{"type":"object"},"unknown":{"x":1}}`,
+		  "limits":{"callMs":50,"fuel":9007199254740992,"memoryMiB":16,"stackKiB":256,"tableEntries":1000,"concurrency":4,"outputKiB":64,"cpuPercent":250},"config":{"type":"object"},"unknown":{"x":1}}`,
 		`{"sources":["same"],"functions":["same"]}`,
 	}
 	for _, g := range good {
@@ -33,6 +33,7 @@ func TestParseManifest(t *testing.T) {
 		`{"functions":["a"],"limits":{"stackKiB":65537}}`:        "limits.stackKiB: found 65537",
 		`{"functions":["a"],"limits":{"tableEntries":-1}}`:       "limits.tableEntries: found -1",
 		`{"functions":["a"],"limits":{"outputKiB":1048577}}`:     "limits.outputKiB: found 1048577, expected 1 to 1048576",
+		`{"functions":["a"],"limits":{"cpuPercent":100001}}`:     "limits.cpuPercent: found 100001, expected 1 to 100000, or nothing",
 		"{\n\"functions\":[\"a\"],\n}":                           "line 3",
 		"{\n\n\"functions\":\"a\"}":                              "line 3",
 		``:                                                       "unexpected end",

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/vanth-io/vanth/host"
 	"github.com/vanth-io/vanth/host/hosttest"
@@ -28,7 +29,8 @@ type countingModule struct {
 	fuel    atomic.Uint64
 }
 
-func (m *countingModule) Fuel() uint64 { return m.fuel.Load() }
+func (m *countingModule) Fuel() uint64          { return m.fuel.Load() }
+func (m *countingModule) Waited() time.Duration { return time.Duration(m.fuel.Load()) * time.Second }
 
 func (m *countingModule) Grant() host.Grant {
 	return host.Grant{Limits: host.Limits{CallMs: 50}, Capabilities: []string{m.version}}
@@ -72,6 +74,9 @@ func TestGrantAndFuel(t *testing.T) {
 		t.Helper()
 		if n, ok := b.Fuel(id(name)); n != want || ok != counted {
 			t.Errorf("%s: fuel %d, %t; want %d, %t", name, n, ok, want, counted)
+		}
+		if d := b.Waited(id(name)); d != time.Duration(want)*time.Second {
+			t.Errorf("%s: waited %v, want %d s", name, d, want)
 		}
 	}
 	metered := func(name string, want uint64, args ...any) error {

@@ -72,6 +72,9 @@ type Meter interface {
 	// Fuel is what the calls of the module used so far. It never falls, and may
 	// count in steps that are larger than a call.
 	Fuel() uint64
+	// Waited is for how long calls of the module had to wait so far, since it had used its
+	// share of processors. It never falls.
+	Waited() time.Duration
 }
 
 // Function is a function of a module, safe for concurrent use.

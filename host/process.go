@@ -64,10 +64,11 @@ type Status struct {
 // Instances are the sandboxes of a module.
 type Instances struct {
 	Alive  int
-	Most   int   // that may be
-	Memory int64 // bytes that they have
-	Grant  int64 // bytes that they may have, all together
-	Faults int   // of calls, so far
+	Most   int           // that may be
+	Memory int64         // bytes that they have
+	Grant  int64         // bytes that they may have, all together
+	Faults int           // of calls, so far
+	Waited time.Duration // of calls, so far, for the plugin's share of processors
 }
 
 // Process is one process of a module.

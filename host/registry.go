@@ -7,6 +7,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vanth-io/vanth/host/stripe"
 )
@@ -19,9 +20,11 @@ type entry struct {
 	state    *State // nil when the store could not read it
 	bindings []*binding
 	gone     atomic.Bool // withdrawn: calls go to its successor, if there is one
-	// spent is the fuel of the modules before this one; set before publication.
-	spent uint64
-	keeps stripe.Pool[kept] // what is forgotten ends by itself
+	// spent is the fuel of the modules before this one, and waited for how long their calls
+	// had to wait for processors; set before publication.
+	spent  uint64
+	waited time.Duration
+	keeps  stripe.Pool[kept] // what is forgotten ends by itself
 }
 
 // fuel is what the plugin's calls used; false when nothing counts them.
@@ -30,6 +33,14 @@ func (e *entry) fuel() (used uint64, counted bool) {
 		return e.spent + m.Fuel(), true
 	}
 	return e.spent, e.spent > 0
+}
+
+// waiting is for how long the plugin's calls had to wait for processors.
+func (e *entry) waiting() time.Duration {
+	if m, ok := e.module.(Meter); ok {
+		return e.waited + m.Waited()
+	}
+	return e.waited
 }
 
 // end closes the module: it waits for the calls in flight until ctx ends, and
@@ -54,9 +65,10 @@ func (e *entry) follow(old *entry) {
 	if old == nil {
 		return
 	}
-	e.spent = old.spent
+	e.spent, e.waited = old.spent, old.waited
 	if m, ok := old.module.(Meter); ok && old.module != e.module {
 		e.spent += m.Fuel()
+		e.waited += m.Waited()
 	}
 }
 

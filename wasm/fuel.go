@@ -56,6 +56,7 @@ type spending struct {
 	began    time.Duration   // of the call, on the runtime's clock; 0 until somebody asks
 	refilled time.Duration   // when, last
 	slice    int64           // to be given next
+	account                  // for the plugin's budget
 	yielded  time.Duration   // when others last could run
 	seated   time.Duration   // since when it has a seat among the long calls; 0 for none
 }
@@ -82,12 +83,14 @@ func (in *instance) begin(limit int64) {
 	if limit == 0 || in.fuel == nil {
 		return
 	}
-	used := in.used()
-	if used-in.counted >= mostFuel {
+	used, left := in.used(), min(mostFuel, limit)
+	switch b := in.module.budget; {
+	case b != nil && (used-in.counted >= mostFuel || b.owing.Load()):
+		left = 0 // it asks at once, and pays
+	case used-in.counted >= mostFuel:
 		in.count(used)
 	}
 	in.most = used + limit
-	left := min(mostFuel, limit)
 	in.granted = used + left
 	in.fuel.Set(uint64(left))
 }
@@ -102,9 +105,13 @@ func (in *instance) refill(left, room int64) int64 {
 		panic(fmt.Errorf("%w: the call needs more than %d KiB: see limits.stackKiB of the manifest and wasm.stackKiB", errStack, in.module.grant.stack>>10))
 	}
 	used := in.granted - left
+	since := used - in.counted
 	in.count(used)
-	in.pause()
+	in.pause(since)
 	give := in.slice
+	if in.trial {
+		give = min(give, in.module.budget.trialSize())
+	}
 	if in.most > 0 {
 		if give = min(give, in.most-used); give < 0 {
 			panic(fmt.Errorf("%w: the call needs more than %d units: see limits.fuel of the manifest and wasm.fuel", errFuel, in.module.grant.fuel))
@@ -114,19 +121,35 @@ func (in *instance) refill(left, room int64) int64 {
 	return give
 }
 
-// pause ends the call if it is late or nobody wants it any more, and lets others
-// run.
-func (in *instance) pause() {
-	first := in.began == 0
-	r, now := in.module.rt, in.now()
+// pause has the call pay for so many units, ends it if it is late or nobody wants it
+// any more, and lets others run.
+func (in *instance) pause(units int64) {
+	first, last := in.began == 0, in.refilled
+	now, budget := in.now(), in.module.budget
+	var wait time.Duration
+	if budget != nil {
+		wait = in.pay(budget, now, units)
+	}
 	in.over(now)
-	if !first { // else nobody knows when its slice began
-		in.pace(now - in.refilled)
+	if took := now - last; !first || took < late/4 { // else nobody knows how long the slice took, of all this time
+		in.pace(took)
 	}
 	in.refilled = now
-	if now-in.yielded < yieldAfter {
-		return
+	if wait > 0 {
+		now = in.rest(budget, wait)
 	}
+	long := wait > 0 || now-in.yielded >= yieldAfter
+	if long {
+		in.yield(now)
+	}
+	if budget != nil {
+		in.resume(budget, long)
+	}
+}
+
+// yield lets others run.
+func (in *instance) yield(now time.Duration) {
+	r := in.module.rt
 	if now-in.began >= longAfter {
 		r.seats.share(in, now)
 	}
@@ -149,9 +172,12 @@ func (s *spending) pace(took time.Duration) {
 // over panics if the call under way must end. While an instance starts, its context
 // is what bounds it.
 func (in *instance) over(now time.Duration) {
+	if watch := in.module.rt.opts.watch; watch != nil {
+		watch(in)
+	}
 	in.wanted()
 	if limit := in.module.grant.timeout; !in.starting() && in.module.metered && now-in.began >= limit {
-		panic(&ended{fmt.Errorf("ran longer than %v: %w", limit, context.DeadlineExceeded)})
+		panic(&ended{in.errLate(limit)})
 	}
 }
 
@@ -159,7 +185,7 @@ func (in *instance) over(now time.Duration) {
 func (in *instance) wanted() {
 	if in.caller != nil {
 		if err := in.caller.Err(); err != nil {
-			panic(&ended{&cutShort{fmt.Errorf("given up by its caller: %w", err)}})
+			panic(&ended{&cutShort{in.errGivenUp(err)}})
 		}
 	}
 	if in.ctx.Err() != nil {
@@ -173,6 +199,7 @@ func (in *instance) now() time.Duration {
 	now := in.module.rt.clock()
 	if in.began == 0 {
 		in.began, in.yielded, in.refilled, in.stirred = now, now, now, true
+		in.known, in.waited = false, 0
 	}
 	return now
 }
@@ -192,8 +219,9 @@ func (in *instance) left() time.Duration {
 func (in *instance) charge(units int64) {
 	if in.fuel == nil { // it starts, or is not metered
 		if in.owed += units; in.owed >= mostFuel {
+			units = in.owed
 			in.owed = 0
-			in.pause()
+			in.pause(units)
 		}
 		return
 	}

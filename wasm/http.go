@@ -364,8 +364,11 @@ func importHTTP(in *instance, stack []uint64) {
 	case len(data) > w.opts.MaxBytes+2*maxHeaderBytes:
 		stack[0] = code(codeTooLarge)
 	default:
-		in.module.rt.seats.leave(in) // while it waits for the network
+		r := in.module.rt
+		r.seats.leave(in) // while it waits for the network
+		began := r.clock()
 		in.reply = w.do(in, data)
+		in.idled(r.clock() - began)
 		in.wanted() // else the guest would take the end of its call for an answer
 		stack[0] = code(len(in.reply))
 	}

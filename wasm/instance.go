@@ -95,7 +95,7 @@ func (m *module) instantiate(ctx context.Context) (_ *instance, err error) {
 	case ctx.Err() != nil && err != nil:
 		return nil, fmt.Errorf("given up while an instance was started: %w", ctx.Err())
 	case err != nil && start.Err() != nil:
-		err = fmt.Errorf("start took longer than %v (wasm.startTimeout): %w", limit, context.DeadlineExceeded)
+		err = fmt.Errorf("start took longer than %v (wasm.startTimeout)%s: %w", limit, in.held(", with "), context.DeadlineExceeded)
 	case err != nil && strings.Contains(err.Error(), "not instantiated"):
 		return nil, host.Errorf(host.ErrInvalid, "%s.wasm imports a global or a table: only functions are given to guests (%v)", m.bundle.Plugin.ID.Name, err)
 	case err == nil && mod.IsClosed():
@@ -160,6 +160,7 @@ func (in *instance) close() {
 	m.mu.Lock()
 	delete(m.instances, in)
 	m.mu.Unlock()
+	in.square()
 	in.count(in.used())
 	in.kill()
 	_ = in.mod.Close(context.Background())
@@ -224,7 +225,7 @@ func (f *function) sound(in *instance, err error) bool {
 		g, guilty := errors.AsType[*host.GuestError](err)
 		if !guilty || g.Fault != host.FaultReturned {
 			if guilty {
-				m.breaker.fault(g, m.grant.timeout)
+				m.breaker.fault(g, m.grant.timeout-in.waited)
 			}
 			return false
 		}

@@ -44,6 +44,7 @@ type module struct {
 	web       *web          // nil for none
 	talk      *throttle     // what is logged
 	keep      *throttle     // what is put into state
+	budget    *budget       // of processor time; nil for none
 	fuel      atomic.Uint64 // what calls used, in units of the meter
 	closer    sync.Once
 
@@ -76,6 +77,7 @@ func (m *module) link(ctx context.Context) error {
 
 // start makes the first instances.
 func (m *module) start(ctx context.Context) error {
+	defer m.allot() // what runs before that is part of an installation
 	began := time.Now()
 	first, err := m.pool.grow(ctx)
 	if err != nil {

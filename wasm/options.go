@@ -30,6 +30,9 @@ type Options struct {
 	StackKiB int
 	// TableEntries bounds each table. Default 200,000.
 	TableEntries int
+	// CPUPercent is what all calls of a plugin together may use of processors, on average,
+	// in percent of one core: 250 is two and a half. 0 is no limit.
+	CPUPercent int
 	// OutputKiB bounds what one call hands to the host: its result, and what it
 	// emits, logs, prints and keeps as state. Default 16 MiB.
 	OutputKiB int
@@ -66,7 +69,9 @@ type Options struct {
 	// Log takes what guests log. Default: nowhere.
 	Log *slog.Logger
 
-	unmetered bool // leaves modules as they are, for tests of what then happens
+	unmetered bool            // leaves modules as they are, for tests of what then happens
+	huskFrom  int             // instead of the constant, for tests; 0 for that
+	watch     func(*instance) // is told of each look of the meter, for tests of when that is; nil for none
 	// Quarantine is after how many faults in a row a plugin's functions are refused for
 	// a while. Default 50; less than 0 is never.
 	Quarantine int
@@ -137,6 +142,9 @@ func (o *Options) fillBounds() error {
 	if o.Fuel < 0 {
 		return host.Errorf(host.ErrInvalid, "wasm.fuel: found %d, expected 0 for no limit, or more", o.Fuel)
 	}
+	if most := 100_000; o.CPUPercent < 0 || o.CPUPercent > most { // a thousand cores
+		return host.Errorf(host.ErrInvalid, "wasm.cpuPercent: found %d, expected 0 for no limit, or 1 to %d", o.CPUPercent, most)
+	}
 	return nil
 }
 
@@ -169,6 +177,7 @@ type grant struct {
 	tables  int   // entries a table
 	pool    int   // instances
 	output  int   // bytes a call
+	cpu     int   // percent of a core, for all calls; 0 is no limit
 	trusted bool
 	reset   host.Reset
 	caps    []string
@@ -198,6 +207,7 @@ func (o *Options) grantTo(p host.Plugin) (grant, error) {
 		tables:  least(o.TableEntries, asked.TableEntries),
 		pool:    least(o.PoolMax, asked.Concurrency),
 		output:  least(o.OutputKiB, asked.OutputKiB) << 10,
+		cpu:     least(o.CPUPercent, asked.CPUPercent),
 		trusted: slices.Contains(o.Trusted, p.ID.Name),
 		reset:   m.Reset,
 	}
@@ -239,12 +249,21 @@ func (m *module) Grant() host.Grant {
 	l := host.Limits{
 		CallMs: int((g.timeout + time.Millisecond - 1) / time.Millisecond), Fuel: g.fuel, MemoryMiB: g.memory,
 		StackKiB: g.stack >> 10, TableEntries: g.tables, Concurrency: g.pool, OutputKiB: g.output >> 10,
+		CPUPercent: g.cpu,
 	}
 	if g.trusted { // and not metered
-		l.CallMs, l.Fuel, l.StackKiB, l.TableEntries = 0, 0, 0, 0
+		l.CallMs, l.Fuel, l.StackKiB, l.TableEntries, l.CPUPercent = 0, 0, 0, 0, 0
 	}
 	return host.Grant{Limits: l, Capabilities: slices.Clone(g.caps)}
 }
 
 // Fuel implements host.Meter.
 func (m *module) Fuel() uint64 { return m.fuel.Load() }
+
+// Waited implements host.Meter.
+func (m *module) Waited() time.Duration {
+	if m.budget == nil {
+		return 0
+	}
+	return time.Duration(m.budget.waited.Load())
+}

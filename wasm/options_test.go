@@ -27,27 +27,27 @@ func TestBounds(t *testing.T) {
 		},
 		{
 			"the operator's",
-			Options{Fuel: 1000, StackKiB: 2, TableEntries: 3, OutputKiB: 4, CallTimeout: 5, MemoryMiB: 6},
+			Options{Fuel: 1000, StackKiB: 2, TableEntries: 3, OutputKiB: 4, CallTimeout: 5, MemoryMiB: 6, CPUPercent: 7},
 			host.Limits{},
-			grant{timeout: 5, fuel: 1000, memory: 6, stack: 2 << 10, tables: 3, output: 4 << 10},
+			grant{timeout: 5, fuel: 1000, cpu: 7, memory: 6, stack: 2 << 10, tables: 3, output: 4 << 10},
 		},
 		{
 			"less",
-			Options{Fuel: 1000, StackKiB: 20, TableEntries: 30, OutputKiB: 40},
-			host.Limits{CallMs: 10, Fuel: 999, MemoryMiB: 1, StackKiB: 19, TableEntries: 29, OutputKiB: 39},
-			grant{timeout: 10 * time.Millisecond, fuel: 999, memory: 1, stack: 19 << 10, tables: 29, output: 39 << 10},
+			Options{Fuel: 1000, StackKiB: 20, TableEntries: 30, OutputKiB: 40, CPUPercent: 50},
+			host.Limits{CallMs: 10, Fuel: 999, MemoryMiB: 1, StackKiB: 19, TableEntries: 29, OutputKiB: 39, CPUPercent: 49},
+			grant{timeout: 10 * time.Millisecond, fuel: 999, cpu: 49, memory: 1, stack: 19 << 10, tables: 29, output: 39 << 10},
 		},
 		{
 			"more",
-			Options{Fuel: 1000, StackKiB: 20, TableEntries: 30, OutputKiB: 40},
-			host.Limits{CallMs: 5000, Fuel: 1001, MemoryMiB: 17, StackKiB: 21, TableEntries: 31, OutputKiB: 41},
-			grant{timeout: time.Second, fuel: 1000, memory: 16, stack: 20 << 10, tables: 30, output: 40 << 10},
+			Options{Fuel: 1000, StackKiB: 20, TableEntries: 30, OutputKiB: 40, CPUPercent: 50},
+			host.Limits{CallMs: 5000, Fuel: 1001, MemoryMiB: 17, StackKiB: 21, TableEntries: 31, OutputKiB: 41, CPUPercent: 51},
+			grant{timeout: time.Second, fuel: 1000, cpu: 50, memory: 16, stack: 20 << 10, tables: 30, output: 40 << 10},
 		},
 		{
-			"fuel where the operator sets none",
+			"fuel and processors where the operator sets none",
 			Options{},
-			host.Limits{Fuel: 1 << 40},
-			grant{timeout: time.Second, fuel: 1 << 40, memory: 16, stack: 1 << 20, tables: 200_000, output: 16 << 20},
+			host.Limits{Fuel: 1 << 40, CPUPercent: 250},
+			grant{timeout: time.Second, fuel: 1 << 40, cpu: 250, memory: 16, stack: 1 << 20, tables: 200_000, output: 16 << 20},
 		},
 	} {
 		o := c.allow
@@ -66,14 +66,16 @@ func TestBounds(t *testing.T) {
 
 func TestWrongBounds(t *testing.T) {
 	for want, o := range map[string]Options{
-		"wasm.fuel: found -1":                             {Fuel: -1},
-		"wasm.memoryMiB: found 4097, expected 1 to 4096":  {MemoryMiB: 4097},
-		"wasm.stackKiB: found 65537, expected 1 to 65536": {StackKiB: 65537},
-		"wasm.tableEntries: found 10000001":               {TableEntries: 10_000_001},
-		"wasm.outputKiB: found 1048577":                   {OutputKiB: 1<<20 + 1},
-		"wasm.moduleMiB: found 1025":                      {MaxModuleMiB: 1025},
-		"wasm.logKiBs: found 1048577":                     {LogKiBs: 1<<20 + 1},
-		"wasm.stateKiBs: found 1048577":                   {StateKiBs: 1<<20 + 1},
+		"wasm.fuel: found -1": {Fuel: -1},
+		"wasm.cpuPercent: found -1, expected 0 for no limit, or 1 to 100000": {CPUPercent: -1},
+		"wasm.cpuPercent: found 100001":                                      {CPUPercent: 100_001},
+		"wasm.memoryMiB: found 4097, expected 1 to 4096":                     {MemoryMiB: 4097},
+		"wasm.stackKiB: found 65537, expected 1 to 65536":                    {StackKiB: 65537},
+		"wasm.tableEntries: found 10000001":                                  {TableEntries: 10_000_001},
+		"wasm.outputKiB: found 1048577":                                      {OutputKiB: 1<<20 + 1},
+		"wasm.moduleMiB: found 1025":                                         {MaxModuleMiB: 1025},
+		"wasm.logKiBs: found 1048577":                                        {LogKiBs: 1<<20 + 1},
+		"wasm.stateKiBs: found 1048577":                                      {StateKiBs: 1<<20 + 1},
 	} {
 		if err := o.fill(); !errors.Is(err, host.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -97,15 +99,15 @@ func TestGrantIsTold(t *testing.T) {
 			Options{},
 			host.Manifest{
 				Requires: []string{"clock", "state"},
-				Limits:   host.Limits{CallMs: 50, Fuel: 7_000_000, MemoryMiB: 2, StackKiB: 64, TableEntries: 9, Concurrency: 1, OutputKiB: 3},
+				Limits:   host.Limits{CallMs: 50, Fuel: 7_000_000, MemoryMiB: 2, StackKiB: 64, TableEntries: 9, Concurrency: 1, OutputKiB: 3, CPUPercent: 5},
 			},
 			host.Grant{
-				Limits:       host.Limits{CallMs: 50, Fuel: 7_000_000, MemoryMiB: 2, StackKiB: 64, TableEntries: 9, Concurrency: 1, OutputKiB: 3},
+				Limits:       host.Limits{CallMs: 50, Fuel: 7_000_000, MemoryMiB: 2, StackKiB: 64, TableEntries: 9, Concurrency: 1, OutputKiB: 3, CPUPercent: 5},
 				Capabilities: []string{"clock", "state"},
 			},
 		},
 		{ // not metered
-			Options{PoolMax: 1, Trusted: []string{"m"}, Fuel: 5},
+			Options{PoolMax: 1, Trusted: []string{"m"}, Fuel: 5, CPUPercent: 5},
 			host.Manifest{},
 			host.Grant{Limits: host.Limits{MemoryMiB: 16, Concurrency: 1, OutputKiB: 16384}},
 		},

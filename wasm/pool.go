@@ -23,6 +23,7 @@ type pool struct {
 	life context.Context // ends when close is called; starts of instances end with it
 	end  context.CancelFunc
 
+	owing   *atomic.Bool // whether calls wait for the plugin's budget; nil for none
 	desks   []desk
 	recall  atomic.Bool    // pins give back what they hold
 	free    chan *instance // the other idle ones; its capacity is max
@@ -110,7 +111,7 @@ func (p *pool) getSlow(ctx context.Context) (*instance, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
-			return nil, host.Errorf(host.ErrBusy, "all %d instances are taken and none came free within %v: try again, or raise wasm.poolMax", cap(p.free), p.wait)
+			return nil, p.errTaken()
 		}
 	}
 }
@@ -140,6 +141,15 @@ func (p *pool) grow(ctx context.Context) (*instance, error) {
 		return nil, err
 	}
 	return in, nil
+}
+
+// errTaken is the end of a wait for an instance.
+func (p *pool) errTaken() error {
+	todo := "raise wasm.poolMax"
+	if p.owing != nil && p.owing.Load() {
+		todo = "raise limits.cpuPercent of the manifest and wasm.cpuPercent, since calls wait for the plugin's budget"
+	}
+	return host.Errorf(host.ErrBusy, "all %d instances are taken and none came free within %v: try again, or %s", cap(p.free), p.wait, todo)
 }
 
 // reserve counts an instance that an open source or sink has, or may have,
@@ -184,7 +194,7 @@ func (p *pool) fresh(ctx context.Context) (*instance, error) {
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			case <-timer.C:
-				return nil, host.Errorf(host.ErrBusy, "all %d instances are taken and none came free within %v: try again, or raise wasm.poolMax", cap(p.free), p.wait)
+				return nil, p.errTaken()
 			}
 		}
 		if idle != nil {

@@ -179,6 +179,9 @@ func (in *instance) restore() bool {
 	case host.ResetFresh:
 		return false
 	case host.ResetSnapshot:
+		if m.budget != nil {
+			defer in.worked(m.rt.clock())
+		}
 		s := m.snapshot
 		if s == nil || !in.lease.Reset() {
 			return false

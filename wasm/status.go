@@ -27,7 +27,7 @@ func (m *module) Status() host.Status {
 	m.mu.Unlock()
 	memory := m.memories.Stats()
 	st.Instances = &host.Instances{
-		Alive: alive, Most: m.grant.pool, Faults: faults,
+		Alive: alive, Most: m.grant.pool, Faults: faults, Waited: m.Waited(),
 		Memory: int64(memory.Used), Grant: int64(m.grant.pool) * (int64(m.grant.memory)<<20 + int64(m.grant.stack)),
 	}
 	for _, s := range m.Symbols() {

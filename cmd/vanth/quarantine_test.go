@@ -38,7 +38,7 @@ func TestE2EQuarantine(t *testing.T) {
 	}
 	fail()
 	st := do("GET", path+"/status", nil, 200)
-	if !strings.Contains(st, `"status":"error","errMsg":"quarantined: too many calls failed in a row`) || !strings.Contains(st, `"faults":50}`) {
+	if !strings.Contains(st, `"status":"error","errMsg":"quarantined: too many calls failed in a row`) || !strings.Contains(st, `"faults":50,"waitedMs":0}`) {
 		t.Error(st)
 	}
 	do("POST", path+"/restart", nil, 200)

@@ -214,14 +214,14 @@ func TestOptionsCarryEveryValue(t *testing.T) {
 	}
 	c.WASM.Fuel, c.WASM.StackKiB, c.WASM.TableEntries, c.WASM.OutputKiB = 1<<40, 2, 3, 4
 	c.WASM.ModuleMiB, c.WASM.LogKiBs, c.WASM.StateKiBs = 5, 6, 7
-	c.WASM.CompileTime, c.WASM.CompileMiB, c.WASM.Quarantine = 8, 9, 0
+	c.WASM.CompileTime, c.WASM.CompileMiB, c.WASM.Quarantine, c.WASM.CPUPercent = 8, 9, 0, 10
 	bound := wasmOptions("/h", c, log)
 	got = []int64{
 		bound.Fuel, int64(bound.StackKiB), int64(bound.TableEntries), int64(bound.OutputKiB),
 		int64(bound.MaxModuleMiB), int64(bound.LogKiBs), int64(bound.StateKiBs),
-		int64(bound.CompileTime), int64(bound.CompileMiB), int64(bound.Quarantine),
+		int64(bound.CompileTime), int64(bound.CompileMiB), int64(bound.Quarantine), int64(bound.CPUPercent),
 	}
-	if diff := cmp.Diff([]int64{1 << 40, 2, 3, 4, 5, 6, 7, 8, 9, -1}, got); diff != "" {
+	if diff := cmp.Diff([]int64{1 << 40, 2, 3, 4, 5, 6, 7, 8, 9, -1, 10}, got); diff != "" {
 		t.Errorf("wasm: -want +got:\n%s", diff)
 	}
 	c.WASM.Grants = []string{} // nothing granted must not become the default

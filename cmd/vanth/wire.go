@@ -195,7 +195,7 @@ func hostOptions(home string, c config.Config, log *slog.Logger) host.Options {
 func wasmOptions(home string, c config.Config, log *slog.Logger) wasm.Options {
 	return wasm.Options{
 		CacheDir:    filepath.Join(home, "data", "cache", "wasm"),
-		CallTimeout: c.WASM.CallTimeout, StartTimeout: c.WASM.StartTimeout, Fuel: c.WASM.Fuel, MemoryMiB: c.WASM.MemoryMiB,
+		CallTimeout: c.WASM.CallTimeout, StartTimeout: c.WASM.StartTimeout, Fuel: c.WASM.Fuel, CPUPercent: c.WASM.CPUPercent, MemoryMiB: c.WASM.MemoryMiB,
 		StackKiB: c.WASM.StackKiB, TableEntries: c.WASM.TableEntries, OutputKiB: c.WASM.OutputKiB, MaxModuleMiB: c.WASM.ModuleMiB,
 		LogKiBs: c.WASM.LogKiBs, StateKiBs: c.WASM.StateKiBs,
 		PoolMin: c.WASM.PoolMin, PoolMax: c.WASM.PoolMax, PoolIdle: c.WASM.PoolIdle, PoolWait: c.WASM.PoolWait,

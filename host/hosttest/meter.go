@@ -21,7 +21,7 @@ func meterChecks() []runtimeCheck {
 
 func checkGrant(b *runtimeBench) error {
 	m := b.manifest()
-	m.Limits = host.Limits{CallMs: 50, Fuel: 1 << 20, MemoryMiB: 8, StackKiB: 64, TableEntries: 10, Concurrency: 1, OutputKiB: 32}
+	m.Limits = host.Limits{CallMs: 50, Fuel: 1 << 20, MemoryMiB: 8, StackKiB: 64, TableEntries: 10, Concurrency: 1, OutputKiB: 32, CPUPercent: 90}
 	bundle, err := b.bundle(b.kit.Files, m)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func checkGrant(b *runtimeBench) error {
 	l, asked := got.Limits, m.Limits
 	if !reflect.DeepEqual(got, g.Grant()) || len(got.Capabilities) > 0 || l.CallMs > asked.CallMs || l.Fuel > asked.Fuel ||
 		l.MemoryMiB > asked.MemoryMiB || l.StackKiB > asked.StackKiB || l.TableEntries > asked.TableEntries ||
-		l.Concurrency > asked.Concurrency || l.OutputKiB > asked.OutputKiB {
+		l.Concurrency > asked.Concurrency || l.OutputKiB > asked.OutputKiB || l.CPUPercent > asked.CPUPercent {
 		return fmt.Errorf("granted %+v, then %+v, asked for %+v", got, g.Grant(), asked)
 	}
 	return nil

@@ -3,6 +3,7 @@ package hosttest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/vanth-io/vanth/host"
 )
@@ -26,7 +27,8 @@ type meteredModule struct {
 	total        int // at first what was used before
 }
 
-func (m *meteredModule) Fuel() uint64 { return uint64(m.total) }
+func (m *meteredModule) Fuel() uint64        { return uint64(m.total) }
+func (*meteredModule) Waited() time.Duration { return 0 }
 
 func (m *meteredModule) Function(name string) (host.Function, error) {
 	f, err := m.Module.Function(name)

@@ -50,6 +50,7 @@ type WASM struct {
 	CallTimeout  time.Duration
 	StartTimeout time.Duration
 	Fuel         int64 // a call; 0 for no limit
+	CPUPercent   int   // of a core, all calls of a plugin; 0 for no limit
 	MemoryMiB    int
 	StackKiB     int
 	TableEntries int

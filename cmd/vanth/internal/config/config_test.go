@@ -98,9 +98,9 @@ func TestPrecedence(t *testing.T) {
 			c.Basic.Pprof, c.Basic.PprofIP, c.Basic.PprofPort = true, "::1", 0
 		}},
 		{"profiles that are off may have any address", "basic: {pprofIp: 0.0.0.0}", nil, nil, func(c *Config) { c.Basic.PprofIP = "0.0.0.0" }},
-		{"bounds of plugins", "wasm: {fuel: 5000000000, stackKiB: 1, tableEntries: 2, outputKiB: 3, moduleMiB: 4, logKiBs: 5, stateKiBs: 6}", nil, nil, func(c *Config) {
+		{"bounds of plugins", "wasm: {fuel: 5000000000, cpuPercent: 250, stackKiB: 1, tableEntries: 2, outputKiB: 3, moduleMiB: 4, logKiBs: 5, stateKiBs: 6}", nil, nil, func(c *Config) {
 			w := &c.WASM
-			w.Fuel, w.StackKiB, w.TableEntries, w.OutputKiB, w.ModuleMiB, w.LogKiBs, w.StateKiBs = 5_000_000_000, 1, 2, 3, 4, 5, 6
+			w.Fuel, w.CPUPercent, w.StackKiB, w.TableEntries, w.OutputKiB, w.ModuleMiB, w.LogKiBs, w.StateKiBs = 5_000_000_000, 250, 1, 2, 3, 4, 5, 6
 		}},
 		{"durations", "wasm:\n  callTimeout: 250\n  poolWait: 1m30s\n", nil, nil, func(c *Config) {
 			c.WASM.CallTimeout, c.WASM.PoolWait = 250*time.Millisecond, 90*time.Second
@@ -134,6 +134,7 @@ func TestWrongValues(t *testing.T) {
 		{"huge number", "basic: {restPort: 99999999999999999999}", nil, []string{"basic.restPort: found 99999999999999999999"}},
 		{"float", "wasm: {memoryMiB: 1.5}", nil, []string{"wasm.memoryMiB: found 1.5, expected a whole number from 1 to 4096"}},
 		{"fuel below none", "wasm: {fuel: -1}", nil, []string{"wasm.fuel: found -1, expected a whole number from 0 to 9007199254740992"}},
+		{"more cores than there are", "wasm: {cpuPercent: 100001}", nil, []string{"wasm.cpuPercent: found 100001, expected a whole number from 0 to 100000"}},
 		{"no stack", "wasm: {stackKiB: 0}", nil, []string{"wasm.stackKiB: found 0, expected a whole number from 1 to 65536"}},
 		{"all bounds", "wasm: {tableEntries: 0, outputKiB: 2000000, moduleMiB: x, logKiBs: 0, stateKiBs: []}", nil, []string{
 			"wasm.tableEntries", "wasm.outputKiB: found 2000000, expected a whole number from 1 to 1048576", "wasm.moduleMiB", "wasm.logKiBs", "wasm.stateKiBs",

@@ -48,6 +48,7 @@ func keys() []key {
 		duration("wasm.startTimeout", tiny, year, func(c *Config) *time.Duration { return &c.WASM.StartTimeout }),
 		// More than JSON keeps exactly is no limit either.
 		integer("wasm.fuel", 0, int64(1)<<53, func(c *Config) *int64 { return &c.WASM.Fuel }),
+		integer("wasm.cpuPercent", 0, 100_000, func(c *Config) *int { return &c.WASM.CPUPercent }),
 		integer("wasm.memoryMiB", 1, 4096, func(c *Config) *int { return &c.WASM.MemoryMiB }),
 		integer("wasm.stackKiB", 1, 64<<10, func(c *Config) *int { return &c.WASM.StackKiB }),
 		integer("wasm.tableEntries", 1, 10_000_000, func(c *Config) *int { return &c.WASM.TableEntries }),
