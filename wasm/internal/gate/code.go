@@ -9,6 +9,7 @@ type coder struct {
 	locals int      // of the present function, with parameters
 	first  int      // marks before the present function
 	ran    int      // instructions before the last mark
+	loaded int      // and those of them that go to memory or to a table
 
 	height int64  // of the stack of values; free in unreachable code
 	shape         // of the present function
@@ -74,7 +75,7 @@ func (w *walker) body() {
 	c.locals = declared + int(t.Params)
 	c.forget()
 	c.frames = append(c.frames[:0], frame{op: OpBlock, results: t.Results})
-	c.first, c.ran = len(w.m.Marks), 0
+	c.first, c.ran, c.loaded = len(w.m.Marks), 0, 0
 	code := w.at
 	w.instructions()
 	if w.failed() {
@@ -131,13 +132,14 @@ func (w *walker) mark(at int, op Op) {
 		return
 	}
 	c := &w.code
-	run := c.instructions - 1 - c.ran
-	c.ran = c.instructions
-	w.m.Marks = append(w.m.Marks, Mark{uint32(at), uint32(run)<<8 | uint32(op)})
+	run, touches := c.instructions-1-c.ran, min(c.loads-c.loaded, maxRun)
+	c.ran, c.loaded = c.instructions, c.loads
+	w.m.Marks = append(w.m.Marks, Mark{uint32(at), uint32(touches)<<20 | uint32(run)<<8 | uint32(op)})
 }
 
-// maxRun is how many instructions may stand between two marks. So many take half a millisecond if each waits for memory.
-const maxRun = 8 << 10
+// maxRun is how many instructions may stand between two marks. So many take a third of a millisecond if each waits for
+// memory, and a whole one if each touches a page that nobody has touched.
+const maxRun = 2 << 10
 
 // instructions reads a body up to the end of its outermost block.
 func (w *walker) instructions() {

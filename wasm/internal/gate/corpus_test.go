@@ -238,7 +238,7 @@ func TestPositions(t *testing.T) {
 }
 
 // maxRun is the gate's.
-const maxRun = 8 << 10
+const maxRun = 2 << 10
 
 // checkMarks compares the marks with the instructions that stand there.
 func checkMarks(t *testing.T, name string, code []byte, m *gate.Module) {

@@ -80,14 +80,17 @@ const (
 // Mark is the place of such an instruction.
 type Mark struct {
 	At   uint32 // of the opcode
-	word uint32 // run << 8 | op
+	word uint32 // touches << 20 | run << 8 | op
 }
 
 // Op is the opcode.
 func (m Mark) Op() Op { return Op(m.word) }
 
 // Run is how many instructions stand between the mark before, or the start of the body, and this one: maxRun at most.
-func (m Mark) Run() int { return int(m.word >> 8) }
+func (m Mark) Run() int { return int(m.word >> 8 & 0xfff) }
+
+// Touches is how many of those go to memory or to a table.
+func (m Mark) Touches() int { return int(m.word >> 20) }
 
 // Module is what a walk found. What follows Positions is there if Caps.Positions was set.
 type Module struct {

@@ -1,9 +1,14 @@
 package meter
 
-import "github.com/vanth-io/vanth/wasm/internal/gate"
+import (
+	"math"
+
+	"github.com/vanth-io/vanth/wasm/internal/gate"
+)
 
 // What things cost, in fuel. One unit is about one instruction.
 const (
+	costTouch    = 7 // of memory, more than another instruction: it may have to wait for a hundred times as long
 	costBranch   = 1
 	costCall     = 4   // and what the called function pays itself
 	costIndirect = 30  // the called function may be a leaf, which pays nothing
@@ -49,6 +54,9 @@ func (r *rewriter) cost(k gate.Mark) uint32 {
 	return 0
 }
 
+// runCost is the cost of what stands between a mark and the one before.
+func runCost(k gate.Mark) uint32 { return uint32(k.Run() + costTouch*k.Touches()) }
+
 // callee is the function that a call names, by its index before the rewrite.
 func (r *rewriter) callee(k gate.Mark) int {
 	i, _ := u32At(r.in, k.At+1)
@@ -61,6 +69,7 @@ func (r *rewriter) isLeaf(f int) (cost uint32, ok bool) {
 	if b.Locals+uint32(r.m.Types[b.Type].Params) > leafLocals || r.frame(f) > roomFree {
 		return 0, false
 	}
+	touched := uint32(0)
 	for _, k := range r.marks(f) {
 		switch k.Op() {
 		case gate.OpLoop, gate.OpCall, gate.OpCallIndirect, gate.OpMemoryGrow, gate.OpBulk:
@@ -69,8 +78,9 @@ func (r *rewriter) isLeaf(f int) (cost uint32, ok bool) {
 		if cost += uint32(k.Run()) + r.cost(k); cost > leafCost {
 			return 0, false
 		}
+		touched += uint32(k.Touches())
 	}
-	return max(1, cost), true
+	return min(max(1, cost+costTouch*touched), math.MaxUint8), true
 }
 
 // frame estimates the native stack that one call of a function takes, in bytes. The engine gives each value that lives

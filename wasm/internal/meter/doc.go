@@ -16,7 +16,8 @@
 //   - Two globals are added: fuel, which is exported, and room, the stack that is left.
 //   - Each function is planned (plan.go). It pays at its start and at the head of each loop for what is certain to follow,
 //     and for the dearest of what may follow, if that is little; longer stretches behind a branch pay where they begin.
-//     Starts and heads also look whether fuel is left: between two looks the code runs forward only, so it ends.
+//     Starts and heads also look whether fuel is left, and so do places on the way where a path without them has become
+//     long: what may wait for memory would else take milliseconds. Between two looks the code runs forward only, so it ends.
 //   - Loops are arranged so that the engine makes good code of them (loops.go), small ones are unrolled, and a br_if
 //     becomes a branch in an if, which the engine compiles better. That pays for most of the rest.
 //   - A small function without loops and calls pays nothing itself. Those who call it pay for it, and its frame is small.

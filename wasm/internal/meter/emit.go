@@ -148,6 +148,9 @@ func (e *emitter) pay(p *point) {
 		e.start(p)
 		return
 	}
+	if p.kind == pointPlain && p.cost() == 0 {
+		return
+	}
 	e.have()
 	e.w.i64(int64(p.cost()))
 	e.w.byte(opI64Sub)

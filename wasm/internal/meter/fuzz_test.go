@@ -126,6 +126,8 @@ func FuzzMeter(f *testing.F) {
 	for seed := range uint64(40) {
 		f.Add(modgen.Module(seed))
 	}
+	runtime := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigInterpreter())
+	f.Cleanup(func() { runtime.Close(context.Background()) })
 	f.Fuzz(func(t *testing.T, code []byte) {
 		if len(code) > 1<<16 {
 			return
@@ -134,10 +136,7 @@ func FuzzMeter(f *testing.F) {
 		if err != nil || m.Memory != nil && m.Memory.Min > 256 {
 			return
 		}
-		ctx := context.Background()
-		r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
-		defer r.Close(ctx)
-		if err := agree(r, code, roomy, &verdicts{}); err != nil {
+		if err := agree(runtime, code, roomy, &verdicts{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -168,8 +167,9 @@ func FuzzDifferential(f *testing.F) {
 	for seed := range uint64(4) {
 		f.Add(seed)
 	}
+	l := newLaboratory(f, 0)
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		if err := newLaboratory(t, 0).compare(modgen.Module(seed), roomy, seed, seed%32 == 0, &stats{}); err != nil {
+		if err := l.compare(modgen.Module(seed), roomy, seed, seed%32 == 0, &stats{}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -78,6 +78,9 @@ type block struct {
 	from   int    // the point at its beginning
 	kept   uint32 // spent, when it got another point than that
 	land   uint32 // spent on the dearest of the branches to its end, since the point of the block around it
+	blind  uint32 // what may have run since the last look, on the longest path to here
+	landed uint32 // and on the longest of the branches to its end
+	looked bool   // there is a look in it, for what is blind
 	plain  bool   // a branch to it takes no values
 	extra  uint32 // blocks that are added around what stands in it; see openLoop
 	inner  uint32 // those of them that are inside of its label
@@ -101,11 +104,31 @@ func (r *rewriter) planFunction(f int) *plan {
 	at := b.Code
 	for _, k := range r.marks(f) {
 		next := r.behind(k)
-		p.stretch(at, uint32(k.Run())+r.cost(k))
+		p.stretch(at, runCost(k)+r.cost(k))
 		r.planMark(p, k, next)
+		p.openEyes(next)
 		at = next
 	}
 	return p
+}
+
+// blindMost is about how much may run between two looks, in fuel. It takes a third of a millisecond if all of it waits for
+// memory.
+const blindMost = 8 << 10
+
+// openEyes has the code look where a long path came to that has no loop and no call on it that would.
+func (p *plan) openEyes(at uint32) {
+	if len(p.blocks) > 0 && p.top().blind > blindMost {
+		p.pause(at)
+	}
+}
+
+// pause has the code look at a place. What follows is paid for there, and no sooner.
+func (p *plan) pause(at uint32) {
+	if b := p.top(); !b.dead {
+		p.payAnew(b, at, point{kind: pointLoop})
+		b.blind, b.looked = 0, true
+	}
 }
 
 // roomFree is the frame of a function without calls that needs no room, in bytes: there is one such frame at the most, on
@@ -126,6 +149,7 @@ func (p *plan) stretch(at, cost uint32) {
 	if b.dead || cost == 0 {
 		return
 	}
+	b.blind += cost
 	to := &p.points[b.point]
 	switch {
 	case !b.maybe:
@@ -154,13 +178,17 @@ func (r *rewriter) planMark(p *plan, k gate.Mark, next uint32) {
 		in := *b
 		in.from, in.kept, in.land, in.extra, in.inner, in.copies, in.loop = b.point, 0, 0, 0, 0, 0, false
 		in.maybe, in.reach, in.plain = b.maybe || k.Op() == gate.OpIf, math.MaxInt, r.in[k.At+1] == noResult
+		in.looked = false
+		if in.landed = 0; k.Op() == gate.OpIf {
+			in.landed = b.blind // without it
+		}
 		p.blocks = append(p.blocks, in)
 	case gate.OpLoop:
 		r.openLoop(p, k.At, next)
 	case gate.OpElse:
 		p.lands(len(p.blocks) - 1)
 		outer := p.blocks[len(p.blocks)-2]
-		b.point, b.maybe, b.dead, b.spent, b.kept = outer.point, true, outer.dead, outer.spent, 0
+		b.point, b.maybe, b.dead, b.spent, b.kept, b.blind = outer.point, true, outer.dead, outer.spent, 0, outer.blind
 	case gate.OpEnd:
 		p.endBlock(next)
 	case gate.OpBr:
@@ -181,9 +209,7 @@ func (r *rewriter) planMark(p *plan, k gate.Mark, next uint32) {
 	case gate.OpUnreachable:
 		b.dead = true
 	case gate.OpPause:
-		if !b.dead {
-			p.payAnew(b, k.At, point{kind: pointLoop})
-		}
+		p.pause(k.At)
 	case gate.OpCall, gate.OpCallIndirect, gate.OpBulk:
 		r.planCall(p, k, next)
 	}
@@ -273,6 +299,7 @@ func (p *plan) lands(target int) {
 	if target == 0 || p.top().dead || p.blocks[target].loop {
 		return
 	}
+	p.blocks[target].landed = max(p.blocks[target].landed, p.top().blind)
 	since := p.blocks[target-1].point
 	for i := len(p.blocks) - 1; i >= 0; i-- {
 		spent := p.blocks[i].spent
@@ -303,6 +330,13 @@ func (p *plan) endBlock(next uint32) {
 	}
 	out := p.top()
 	out.spent = max(out.spent, in.land)
+	if out.blind = in.landed; in.loop && !in.dead {
+		out.blind = in.blind
+	}
+	if in.looked && !out.dead {
+		p.payAnew(out, next, point{})
+		out.looked = true
+	}
 	out.reach = min(out.reach, in.reach)
 	out.maybe = out.maybe || in.reach < len(p.blocks)
 }

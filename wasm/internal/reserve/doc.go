@@ -28,7 +28,7 @@
 // Memory is made zero, or what the image has, when it is released, not when it is leased: on Linux only the pages that the kernel says were touched
 // (/proc/self/pagemap, tried once before it is believed), elsewhere all of a small memory. It then waits in the pool, with
 // its pages: a fresh page costs fifty times what it costs to clear one. A memory that is large, or of which much was
-// touched, is unmapped instead. What waits is bounded in number and in bytes, see idleBytes.
+// touched, is unmapped instead, piece by piece. What waits is bounded in number and in bytes, see idleBytes.
 //
 // # Images
 //

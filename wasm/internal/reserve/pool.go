@@ -142,6 +142,7 @@ func (p *Pool) giveBack(m mapping, image *Image, used int) {
 	}
 	p.forget(len(m.mem), used)
 	if !p.heap {
+		drain(m.mem[:m.high])
 		unreserve(m.mem)
 	}
 }

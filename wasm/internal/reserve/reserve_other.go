@@ -9,3 +9,5 @@ const reserves = false
 func reserveBytes(int) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func unreserve([]byte) {}
+
+func drain([]byte) {}
