@@ -26,12 +26,14 @@ func bootStudies() []study {
 			return bootRows(t, "small", smallPlugins(n), 9, 9)
 		}})
 	}
-	for _, c := range []struct{ plugins, colds int }{{1, 3}, {10, 0}} { // ten take most of a minute to compile
+	for _, c := range []struct{ plugins, colds int }{{1, 3}, {10, 1}} { // ten take some seconds to compile
 		list = append(list, study{fmt.Sprintf("start with %d std-Go plugins", c.plugins), func(t testing.TB) []report.Row {
 			return bootRows(t, "std-Go", goPlugins(t, c.plugins), c.colds, 5)
 		}})
 	}
-	return list
+	return append(list, study{"start with 100 equal std-Go plugins", func(t testing.TB) []report.Row {
+		return bootRows(t, "equal std-Go", goCopies(t, 100), 0, 3)
+	}})
 }
 
 // module is a plugin of one function f64 f64 -> f64 that adds.
@@ -51,13 +53,29 @@ func smallPlugins(n int) []module {
 	return list
 }
 
-// goPlugins are so many of the guest in Go.
+// goPlugins are so many of the guest in Go, each with functions of other names, and so
+// each compiled by itself.
 func goPlugins(t testing.TB, n int) []module {
 	t.Helper()
+	const suffix = "Q000"
+	code := buildGoGuest(t, true, suffix)
 	list := make([]module, n)
 	for i := range list {
-		suffix := fmt.Sprint(i)
-		list[i] = module{"go" + suffix, "add" + suffix, buildGoGuest(t, true, suffix)}
+		own := fmt.Sprintf("Q%03d", i)
+		list[i] = module{"go" + own, "add" + own, bytes.ReplaceAll(code, []byte(suffix), []byte(own))}
+	}
+	return list
+}
+
+// goCopies are so many plugins of one module in Go, which is compiled once: to compile a
+// hundred takes minutes. Each has another of its functions.
+func goCopies(t testing.TB, n int) []module {
+	t.Helper()
+	code := buildGoGuest(t, true, fmt.Sprintf("Q -X main.copies=%d", n))
+	list := make([]module, n)
+	for i := range list {
+		name := fmt.Sprintf("addQ%d", i)
+		list[i] = module{"go" + name, name, code}
 	}
 	return list
 }

@@ -2,8 +2,6 @@ package wasm
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -16,11 +14,11 @@ import (
 	"time"
 )
 
-// cache keeps compiled code on disk: a folder for each module, named by the
-// digest of its bytes, with a file of checksums. What is in it is executed, and
-// wazero checks only part of it, so a folder that is not exactly what was
-// written is thrown away unseen. Folders that no plugin uses any more are
-// removed.
+// cache keeps compiled code on disk: a folder for each module, named by its key
+// (see terms), with what the gate and the meter made of it and a file of
+// checksums. What is in it is executed, and wazero checks only part of it, so a
+// folder that is not exactly what was written is thrown away unseen. Folders that
+// no plugin uses any more are removed.
 type cache struct {
 	dir     string
 	started time.Time
@@ -31,9 +29,9 @@ type cache struct {
 
 // place is the folder of one module.
 type place struct {
-	cache  *cache
-	digest string
-	using  chan struct{} // one compilation at a time
+	cache *cache
+	key   string
+	using chan struct{} // to fill it
 
 	// Guarded by cache.mu.
 	users int
@@ -52,15 +50,13 @@ func newCache(dir string) (*cache, error) {
 }
 
 // take counts a user of the place of a module; giveBack must follow.
-func (c *cache) take(code []byte) *place {
-	sum := sha256.Sum256(code)
-	digest := hex.EncodeToString(sum[:])
+func (c *cache) take(key string) *place {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.places[digest]
+	p := c.places[key]
 	if p == nil {
-		p = &place{cache: c, digest: digest, using: make(chan struct{}, 1)}
-		c.places[digest] = p
+		p = &place{cache: c, key: key, using: make(chan struct{}, 1)}
+		c.places[key] = p
 	}
 	p.users++
 	c.evict()
@@ -82,46 +78,48 @@ func (c *cache) evict() {
 	}
 	slices.SortFunc(idle, func(a, b *place) int { return a.idle.Compare(b.idle) })
 	for _, p := range idle[:max(0, len(idle)-spare)] {
-		delete(c.places, p.digest)
-		_ = os.RemoveAll(filepath.Join(c.dir, p.digest))
+		delete(c.places, p.key)
+		_ = os.RemoveAll(filepath.Join(c.dir, p.key))
 	}
 }
 
-func (c *cache) giveBack(digest string) {
+func (c *cache) giveBack(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := c.places[digest]; p != nil {
+	if p := c.places[key]; p != nil {
 		p.users--
 		p.idle = time.Now()
 	}
 }
 
-// use lets compile read and write the folder, and says whether there is something
-// in it. A folder that is damaged is empty then; one that compile left with an error
-// is removed.
-func (p *place) use(ctx context.Context, compile func(dir string, kept bool) error) error {
+// use has the folder read, where there is something in it, and filled where there is
+// not, or read says that it is of no use: read by any number at once, filled by one.
+// What is damaged is not shown to read, and what fill left with an error is removed.
+func (p *place) use(ctx context.Context, read, fill func(dir string) error) error {
+	dir := filepath.Join(p.cache.dir, p.key)
+	if sound(dir) && read(dir) == nil {
+		return nil
+	}
 	select {
 	case p.using <- struct{}{}:
 		defer func() { <-p.using }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	dir := filepath.Join(p.cache.dir, p.digest)
-	before, err := checksums(dir)
-	if kept, _ := os.ReadFile(filepath.Join(dir, sumsName)); err != nil || string(kept) != before {
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
-		before = ""
+	if sound(dir) && read(dir) == nil { // another filled it meanwhile
+		return nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	err = compile(dir, before != "")
+	err := fill(dir)
 	if err == nil {
-		var after string
-		if after, err = checksums(dir); err == nil && after != before {
-			err = writeSums(dir, after)
+		var sums string
+		if sums, err = checksums(dir); err == nil {
+			err = writeSums(dir, sums)
 		}
 	}
 	if err != nil {
@@ -130,12 +128,24 @@ func (p *place) use(ctx context.Context, compile func(dir string, kept bool) err
 	return nil
 }
 
+// sound says that a folder has in it what was written.
+func sound(dir string) bool {
+	kept, err := os.ReadFile(filepath.Join(dir, sumsName))
+	if err != nil || len(kept) == 0 {
+		return false
+	}
+	sums, err := checksums(dir)
+	return err == nil && string(kept) == sums
+}
+
 // sumsName is the file of checksums in a place.
 const sumsName = "checksums"
 
 // checksums lists the files of a folder with their lengths and checksums.
 func checksums(dir string) (string, error) {
 	text := ""
+	buffer := make([]byte, 64<<10)
+	table := crc32.MakeTable(crc32.Castagnoli)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && path == dir {
 			return nil
@@ -148,8 +158,8 @@ func checksums(dir string) (string, error) {
 			return err
 		}
 		defer f.Close()
-		h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-		n, err := io.Copy(h, f)
+		h := crc32.New(table)
+		n, err := io.CopyBuffer(h, struct{ io.Reader }{f}, buffer) // a file has its own ways, in smaller pieces
 		rel, _ := filepath.Rel(dir, path)
 		text += fmt.Sprintf("%s %d %08x\n", rel, n, h.Sum32())
 		return err

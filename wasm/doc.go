@@ -4,7 +4,9 @@
 //
 // A bundle holds <name>.json and <name>.wasm. Loading it has the gate walk the
 // module (internal/gate), the meter rewrite it so that it pays for what it does
-// (internal/meter), and a child process compile it (jail.go) into a cache on disk;
+// (internal/meter), and a child process compile it (jail.go) into a cache on disk
+// (cache.go), where what the gate and the meter made of it lies too: the next start
+// needs neither, and shows the engine a husk (internal/husk), not the bodies. Then it
 // compares what it exports and imports with the manifest and with what the operator
 // grants - every mismatch is named in one error - and starts its first instance. What
 // that has when it has started is kept, and other instances begin with it (snapshot.go):
@@ -22,7 +24,8 @@
 //
 // A guest that runs for longer than some tens of microseconds asks for fuel
 // (fuel.go): that is when deadlines and cancellation are looked at, and others run.
-// Long calls leave a processor to the rest (seats.go). What a guest says is bounded
+// Long calls leave a processor to the rest (seats.go), and those of a plugin that has used
+// its share of processors wait (budget.go). What a guest says is bounded
 // (volume.go), its memory is a reservation of its grant's size (internal/reserve),
 // and a plugin that only fails is refused for a while (breaker.go).
 //

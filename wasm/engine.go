@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -18,86 +19,121 @@ import (
 // gives code back only when the cache it belongs to is closed.
 type engine struct {
 	wazero.Runtime
-	code   wazero.CompiledModule
-	cache  wazero.CompilationCache // nil for none
-	shelf  *cache                  // nil for none
-	digest string                  // on the shelf
+	code  wazero.CompiledModule
+	cache wazero.CompilationCache // nil for none
+	shelf *cache                  // nil for none
+	key   string                  // on the shelf
 }
 
-// compile makes the engine of a module that the gate let pass; file is what errors
-// call it. The cache on disk makes it fast and is never needed: whatever is wrong
-// with it, the module is compiled without.
-func (r *Runtime) compile(ctx context.Context, file string, g grant, code []byte) (*engine, error) {
+// engineOf makes the engine of a module; file is what errors call it. What the gate
+// refuses is ErrInvalid, and no engine sees it.
+func (r *Runtime) engineOf(ctx context.Context, file string, g grant, code []byte) (*engine, *prepared, error) {
+	t := r.terms(g)
+	return r.compile(ctx, file, g, t.key(code), sync.OnceValues(func() (*prepared, error) {
+		p, err := t.inspect(code)
+		if err != nil {
+			err = host.Errorf(host.ErrInvalid, "%s: %v", file, err)
+		}
+		return p, err
+	}))
+}
+
+// compile makes the engine of what inspect returns, and does not call it when that is
+// on the shelf under the key. The cache on disk makes it fast and is never needed:
+// whatever is wrong with it, the module is compiled without.
+func (r *Runtime) compile(ctx context.Context, file string, g grant, key string, inspect func() (*prepared, error)) (*engine, *prepared, error) {
 	t := task{file: file, Engine: r.opts.Engine, Pages: uint32(g.memory) * 16} // 64 KiB each
 	if r.shelf != nil {
-		e, err := r.compileOnShelf(ctx, t, code)
+		e, p, err := r.compileOnShelf(ctx, t, key, inspect)
 		if err == nil || errors.Is(err, host.ErrInvalid) || ctx.Err() != nil {
-			return e, err
+			return e, p, err
 		}
 		defer func() {
 			r.opts.Log.Debug("the cache of compiled code was not used", "err", err)
 		}()
 	}
+	p, err := inspect()
+	if err != nil {
+		return nil, nil, err
+	}
 	if r.jail == nil {
-		return t.engine(ctx, "", code)
+		e, err := t.engine(ctx, "", p.code)
+		return e, p, err
 	}
 	dir, err := os.MkdirTemp("", "vanth-wasm-")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer os.RemoveAll(dir)
-	return r.compileIn(ctx, dir, t, code)
+	e, err := r.compileIn(ctx, dir, t, p)
+	return e, p, err
 }
 
-// compileOnShelf makes the engine of code with its place on the shelf.
-func (r *Runtime) compileOnShelf(ctx context.Context, t task, code []byte) (*engine, error) {
-	place := r.shelf.take(code)
-	var e *engine
-	err := place.use(ctx, func(dir string, kept bool) error {
-		var err error
-		if kept && r.jail != nil {
-			if e, err = r.fetch(ctx, dir, t, code); err == nil || !errors.Is(err, errMissing) {
-				return err
-			}
+// compileOnShelf makes the engine of a module with its place on the shelf.
+func (r *Runtime) compileOnShelf(ctx context.Context, t task, key string, inspect func() (*prepared, error)) (e *engine, p *prepared, err error) {
+	place := r.shelf.take(key)
+	err = place.use(ctx, func(dir string) error {
+		if p, err = readPrepared(dir, key); err == nil {
+			e, err = r.fetch(ctx, dir, t, p)
 		}
-		e, err = r.compileIn(ctx, dir, t, code)
 		return err
+	}, func(dir string) error {
+		if p, err = inspect(); err != nil {
+			return err
+		}
+		if e, err = r.compileIn(ctx, dir, t, p); err != nil {
+			return err
+		}
+		return p.write(dir, key)
 	})
-	if err != nil {
-		r.shelf.giveBack(place.digest)
-		return nil, err
+	if e == nil {
+		r.shelf.giveBack(key)
+		return nil, nil, err
 	}
-	e.shelf, e.digest = r.shelf, place.digest
-	return e, nil
+	if err != nil {
+		r.opts.Log.Debug("compiled code was not kept", "err", err)
+	}
+	e.shelf, e.key = r.shelf, key
+	return e, p, nil
 }
 
-// compileIn compiles code into the folder dir and makes its engine: in the jail, if
-// there is one.
-func (r *Runtime) compileIn(ctx context.Context, dir string, t task, code []byte) (*engine, error) {
-	if r.jail == nil {
-		return t.engine(ctx, dir, code)
+// compileIn compiles a module into the folder dir, which is empty, and makes its
+// engine: in the jail, if there is one.
+func (r *Runtime) compileIn(ctx context.Context, dir string, t task, p *prepared) (*engine, error) {
+	var err error
+	switch {
+	case r.jail != nil:
+		err = r.jail.compile(ctx, dir, t, p)
+	case r.interpreter():
+	case p.husked():
+		err = t.compile(dir, p.code, p.shown)
+	default:
+		return t.engine(ctx, dir, p.code)
 	}
-	if err := r.jail.compile(ctx, dir, t, code); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	e, err := r.fetch(ctx, dir, t, code)
+	e, err := r.fetch(ctx, dir, t, p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: what was compiled cannot be used: %w", t.file, err)
 	}
 	return e, nil
 }
 
-// fetch makes the engine of code that was compiled into dir, by the jail or long
-// ago. It returns errMissing when it was not, and compiles nothing. The interpreter
-// has nothing to fetch: it compiles what the jail has compiled before.
-func (r *Runtime) fetch(ctx context.Context, dir string, t task, code []byte) (*engine, error) {
-	if !r.jail.interpreter() {
-		return t.engine(sealed(ctx), dir, code)
+// fetch makes the engine of a module that was compiled into dir, by the jail or long
+// ago. It returns errMissing when it was not, and compiles nothing: a husk would only
+// trap. The interpreter has nothing to fetch, and is shown no husks: it compiles what
+// the jail has compiled before.
+func (r *Runtime) fetch(ctx context.Context, dir string, t task, p *prepared) (*engine, error) {
+	if !r.interpreter() {
+		return t.engine(sealed(ctx), dir, p.shown)
 	}
-	if _, err := os.Stat(filepath.Join(dir, markName)); err != nil {
-		return nil, fmt.Errorf("%w: %w", errMissing, err)
+	if r.jail != nil {
+		if _, err := os.Stat(filepath.Join(dir, markName)); err != nil {
+			return nil, fmt.Errorf("%w: %w", errMissing, err)
+		}
 	}
-	return t.engine(ctx, "", code)
+	return t.engine(ctx, "", p.shown)
 }
 
 // engine makes the engine of code, with a cache in the folder dir, or none for "".
@@ -162,7 +198,7 @@ func (e *engine) close() {
 		_ = e.cache.Close(ctx)
 	}
 	if e.shelf != nil {
-		e.shelf.giveBack(e.digest)
+		e.shelf.giveBack(e.key)
 	}
 	*e = engine{} // handles of functions outlive their module
 }

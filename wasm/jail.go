@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -33,23 +32,23 @@ type jail struct {
 }
 
 // newJail returns nil when there is no command to start children with.
-func newJail(o *Options) *jail {
+func newJail(o *Options, interpreter func() bool) *jail {
 	if len(o.Compiler) == 0 {
 		return nil
 	}
 	j := &jail{
 		command: o.Compiler, time: o.CompileTime, memory: o.CompileMiB,
 		seats:       make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		interpreter: sync.OnceValue(func() bool { return interprets(engineConfig(o.Engine)) }),
+		interpreter: interpreter,
 	}
 	j.life, j.end = context.WithCancel(context.Background())
 	return j
 }
 
-// compile has a child compile code into the folder dir, and returns ErrInvalid when
+// compile has a child compile a module into the folder dir, and returns ErrInvalid when
 // the module is at fault or the child came to its end. It waits for other children,
 // and for its own, until ctx ends or the jail does.
-func (j *jail) compile(ctx context.Context, dir string, t task, code []byte) error {
+func (j *jail) compile(ctx context.Context, dir string, t task, p *prepared) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(j.life, func() {
@@ -62,12 +61,15 @@ func (j *jail) compile(ctx context.Context, dir string, t task, code []byte) err
 	}
 	var err error
 	if ctx.Err() == nil {
-		t.Bytes, t.Time, t.Interpreted = len(code), j.time, j.interpreter()
-		t.MiB, t.bound = j.memory, "wasm.compileMiB): allow more, or split its largest functions"
-		if own := interpretedMiB(len(code)); t.Interpreted && own < t.MiB {
-			t.MiB, t.bound = own, fmt.Sprintf("what the interpreter may keep for %d bytes)", len(code))
+		t.Bytes, t.Time, t.Interpreted = len(p.code), j.time, j.interpreter()
+		if p.husked() {
+			t.Husk = len(p.shown)
 		}
-		err = j.run(ctx, dir, t, code)
+		t.MiB, t.bound = j.memory, "wasm.compileMiB): allow more, or split its largest functions"
+		if own := interpretedMiB(len(p.code)); t.Interpreted && own < t.MiB {
+			t.MiB, t.bound = own, fmt.Sprintf("what the interpreter may keep for %d bytes)", len(p.code))
+		}
+		err = j.run(ctx, dir, t, p)
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: given up before it was compiled: %w", t.file, context.Cause(ctx))

@@ -17,14 +17,17 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/vanth-io/vanth/host/spawn"
 )
 
-// task is what a child is told, in a line of JSON before the bytes of the module.
+// task is what a child is told, in a line of JSON before the bytes of the module and of its husk.
 type task struct {
 	file  string // what errors call the module
 	bound string // what MiB comes from, and the end of the error
 
 	Bytes       int           `json:"bytes"` // of the module
+	Husk        int           `json:"husk"`  // bytes of its husk, which follow it; 0 for none
 	Engine      string        `json:"engine"`
 	Interpreted bool          `json:"interpreted"` // Engine is the interpreter, or will be
 	Pages       uint32        `json:"pages"`
@@ -74,15 +77,12 @@ func Compile(dir string, stdin io.Reader, stderr io.Writer) int {
 	if err != nil {
 		return fail(exitAlone, fmt.Errorf("the task: %w", err))
 	}
-	code := make([]byte, t.Bytes)
+	code := make([]byte, t.Bytes+t.Husk)
 	if _, err := io.ReadFull(in, code); err != nil {
 		return fail(exitAlone, fmt.Errorf("the module: %w", err))
 	}
-	go func() {
-		_, _ = io.Copy(io.Discard, in)
-		os.Exit(exitAlone)
-	}()
-	switch err := t.compile(dir, code); {
+	go spawn.EndWith(in)
+	switch err := t.compile(dir, code[:t.Bytes:t.Bytes], code[t.Bytes:]); {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, syscall.ENOMEM):
@@ -131,21 +131,77 @@ func startThreads() {
 	close(end)
 }
 
-// compile leaves in dir what a host needs to have the module without compiling it.
-func (t *task) compile(dir string, code []byte) error {
+// compile leaves in the folder dir what a host needs to have the module without compiling it.
+func (t *task) compile(dir string, code, husk []byte) error {
+	if len(husk) > 0 {
+		return t.compileAs(dir, code, husk)
+	}
 	e, err := t.engine(context.Background(), dir, code)
 	if err != nil {
 		return err
 	}
-	defer e.close()
+	e.close()
 	if t.Interpreted {
 		return os.WriteFile(filepath.Join(dir, markName), nil, 0o600)
 	}
 	return nil
 }
 
+// compileAs leaves the code in dir where the engine looks for that of the husk. It names its files by what it is shown,
+// in its own way; so it compiles the husk too, which is soon done, and the code takes that file's name. Both happen in
+// folders of their own: the code of a husk is never where a host may find it.
+func (t *task) compileAs(dir string, code, husk []byte) error {
+	apart, err := os.MkdirTemp(dir, "apart-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(apart)
+	made, err := t.fileOf(filepath.Join(apart, "whole"), code)
+	if err != nil {
+		return err
+	}
+	folder := filepath.Join(apart, "husk")
+	named, err := t.fileOf(folder, husk)
+	if err != nil {
+		return err
+	}
+	name, err := filepath.Rel(folder, named)
+	if err != nil {
+		return err
+	}
+	name = filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	return os.Rename(made, name)
+}
+
+// fileOf compiles into a new folder, and returns the file that the engine keeps there.
+func (t *task) fileOf(dir string, code []byte) (string, error) {
+	e, err := t.engine(context.Background(), dir, code)
+	if err != nil {
+		return "", err
+	}
+	e.close()
+	var files []string
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err == nil && len(files) != 1 {
+		err = &fs.PathError{Op: "compile", Path: dir, Err: fmt.Errorf("the engine keeps %d files, expected 1", len(files))}
+	}
+	if err != nil {
+		return "", err
+	}
+	return files[0], nil
+}
+
 // isStorage reports an error of a file.
 func isStorage(err error) bool {
-	_, ok := errors.AsType[*fs.PathError](err)
-	return ok
+	_, ofOne := errors.AsType[*fs.PathError](err)
+	_, ofTwo := errors.AsType[*os.LinkError](err)
+	return ofOne || ofTwo
 }

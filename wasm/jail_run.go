@@ -1,19 +1,17 @@
 package wasm
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/vanth-io/vanth/host"
+	"github.com/vanth-io/vanth/host/spawn"
 )
 
 // patience is how many times its time of the processor a child may take: it yields
@@ -23,49 +21,23 @@ const patience = 6
 // errStorage says that a folder cannot hold compiled code. Another one may.
 var errStorage = errors.New("compiled code cannot be written")
 
-// run is the life of one child: started, given its task and the bytes over its
+// run is the life of one child: started, given its task, the module and its husk over its
 // standard input, which stays open for as long as we live, and waited for.
-func (j *jail) run(ctx context.Context, dir string, t task, code []byte) error {
+func (j *jail) run(ctx context.Context, dir string, t task, p *prepared) error {
 	order, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeout(ctx, patience*t.Time)
 	defer cancel()
-	var said head
-	cmd := exec.CommandContext(limited, j.command[0], append(j.command[1:len(j.command):len(j.command)], dir)...)
+	said := spawn.Head{Limit: 4 << 10}
+	cmd := spawn.Command(limited, j.command, dir)
 	cmd.Env = childEnv()
 	cmd.Stderr = &said
-	cmd.WaitDelay = time.Second
-	cmd.Cancel = func() error {
-		killGroup(cmd.Process.Pid)
-		return cmd.Process.Kill() // where it has no group of its own
-	}
-	dieWithParent(cmd)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
-	defer stdin.Close()
-
-	// A parent-death signal belongs to the thread that forked, which must stay.
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		if err := cmd.Start(); err != nil {
-			done <- fmt.Errorf("%s: cannot start a process that compiles it: %w", t.file, err)
-			return
-		}
-		if _, err := stdin.Write(append(order, '\n')); err == nil { // a child that did not read it says so, or died
-			_, _ = stdin.Write(code)
-		}
-		done <- cmd.Wait()
-	}()
-	err = <-done
+	err = spawn.Run(cmd, append(order, '\n'), p.code, p.shown[:t.Husk])
 	switch {
 	case cmd.ProcessState == nil: // it was not started
-		return err
+		return fmt.Errorf("%s: cannot start a process that compiles it: %w", t.file, err)
 	case cmd.ProcessState.Success():
 		return nil
 	}
@@ -80,7 +52,6 @@ func (t *task) verdict(end *os.ProcessState, late bool, said string) error {
 	if status, ok := end.Sys().(syscall.WaitStatus); ok {
 		killed = status.Signaled() && status.Signal() == syscall.SIGKILL
 	}
-	said = strings.TrimSpace(said)
 	switch code := end.ExitCode(); {
 	case code == exitRefused:
 		return host.Errorf(host.ErrInvalid, "compile: %s", said)
@@ -120,19 +91,5 @@ func lackedMemory(said string) bool {
 // C library, in a build that has one. One thread runs Go code, and a crash is told
 // in a line.
 func childEnv() []string {
-	env := []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}
-	if v, ok := os.LookupEnv("LD_LIBRARY_PATH"); ok {
-		env = append(env, "LD_LIBRARY_PATH="+v)
-	}
-	return env
-}
-
-// head keeps the first bytes written to it: a dying Go process says why at once,
-// and then much more.
-type head struct{ bytes.Buffer }
-
-func (h *head) Write(p []byte) (int, error) {
-	const limit = 4 << 10
-	h.Buffer.Write(p[:min(len(p), max(0, limit-h.Len()))])
-	return len(p), nil
+	return append([]string{"GOMAXPROCS=1", "GOTRACEBACK=none"}, spawn.Inherit("LD_LIBRARY_PATH")...)
 }

@@ -1,8 +1,8 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/vanth-io/vanth/host"
-	"github.com/vanth-io/vanth/wasm/internal/gate"
-	"github.com/vanth-io/vanth/wasm/internal/meter"
 	"github.com/vanth-io/vanth/wasm/internal/reserve"
 )
 
@@ -24,6 +22,8 @@ type Runtime struct {
 	jail  *jail  // nil for none
 	seats *seats
 	epoch time.Time
+
+	interpreter func() bool // whether the engine is the interpreter
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
@@ -41,7 +41,8 @@ func New(_ context.Context, o Options) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{opts: o, seats: newSeats(), epoch: time.Now(), modules: map[*module]struct{}{}, stop: make(chan struct{})}
-	r.jail = newJail(&r.opts)
+	r.interpreter = sync.OnceValue(func() bool { return interprets(engineConfig(o.Engine)) })
+	r.jail = newJail(&r.opts, r.interpreter)
 	if o.CacheDir != "" {
 		var err error
 		if r.shelf, err = newCache(o.CacheDir); err != nil {
@@ -144,22 +145,20 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	if err != nil {
 		return nil, err
 	}
-	code, p, err := r.inspect(g, code)
+	e, p, err := r.engineOf(ctx, b.Plugin.ID.Name+".wasm", g, code)
 	if err != nil {
-		return nil, host.Errorf(host.ErrInvalid, "%s.wasm: %v", b.Plugin.ID.Name, err)
+		return nil, err
 	}
 	m := &module{
-		rt: r, bundle: b, grant: g, log: r.opts.Log.With("plugin", b.Plugin.ID.String()), nodes: map[*node]struct{}{},
+		rt: r, bundle: b, grant: g, engine: e, log: r.opts.Log.With("plugin", b.Plugin.ID.String()), nodes: map[*node]struct{}{},
 		instances: map[*instance]struct{}{}, metered: r.meters(g),
-		parts: p, memories: reserve.New(p.memory), breaker: breaker{after: r.opts.Quarantine, clock: r.clock},
+		parts: p.parts, memories: reserve.New(p.memory), breaker: breaker{after: r.opts.Quarantine, clock: r.clock},
 	}
 	if p.data != nil {
 		if err := m.memories.Use(p.data); err != nil {
+			e.close()
 			return nil, err
 		}
-	}
-	if m.engine, err = r.compile(ctx, b.Plugin.ID.Name+".wasm", g, code); err != nil {
-		return nil, err
 	}
 	if g.has(capHTTP) {
 		m.web = newWeb(r.opts.HTTP, g)
@@ -183,60 +182,6 @@ func (r *Runtime) load(ctx context.Context, b host.Bundle) (_ *module, err error
 	return m, nil
 }
 
-// inspect looks at a module before the engine does, which allocates by what a file
-// claims and compiles for as long as it takes; and makes it one that can be bounded.
-func (r *Runtime) inspect(g grant, code []byte) (_ []byte, p parts, err error) {
-	metered := r.meters(g)
-	m, err := gate.Walk(code, gate.Caps{
-		Bytes: r.opts.MaxModuleMiB << 20, Pages: g.memory * 16, // of 64 KiB each
-		TableEntries: g.tables, Positions: metered, Clamp: metered,
-	})
-	if e, ok := errors.AsType[*gate.Error](err); ok && e.Section == "memory" {
-		return nil, p, fmt.Errorf("%w: the plugin is granted %d MiB, see limits.memoryMiB of its manifest and wasm.memoryMiB", err, g.memory)
-	}
-	if err != nil {
-		return nil, p, err
-	}
-	if l := m.Memory; l != nil {
-		p.memory = uint64(g.memory) << 20
-		if l.HasMax {
-			p.memory = min(p.memory, uint64(l.Max)<<16)
-		}
-	}
-	if metered {
-		small := len(code)
-		if code, err = p.open(g, code, m); err != nil {
-			return nil, p, err
-		}
-		// A compiler's module grows by a sixth. What was priced is no longer what is
-		// compiled in one that is made to grow.
-		if len(code) > 3*small+64<<10 {
-			_, err = gate.Walk(code, gate.Caps{Bytes: 64 * r.opts.MaxModuleMiB << 20, Pages: g.memory * 16, TableEntries: g.tables, Clamp: true})
-		}
-	}
-	return code, p, err
-}
-
-// open has the meter rewrite a module, and keeps what it took out of it.
-func (p *parts) open(g grant, code []byte, m *gate.Module) ([]byte, error) {
-	o, err := meter.Open(code, m, meter.Limits{Stack: g.stack, TableEntries: g.tables})
-	if err != nil {
-		return nil, err
-	}
-	p.start, p.globals, p.sealed = o.Start, o.Globals, o.Sealed
-	if len(o.Data) > 0 {
-		segments := make([]reserve.Segment, len(o.Data))
-		for i, s := range o.Data {
-			segments[i] = reserve.Segment(s)
-		}
-		p.data = reserve.Lay(segments)
-	}
-	return o.Code, nil
-}
-
-// meters reports whether the modules of a plugin are metered.
-func (r *Runtime) meters(g grant) bool { return !g.trusted && !r.opts.unmetered }
-
 // readModule reads <name>.wasm of a bundle, which has most bytes at most.
 func readModule(b host.Bundle, most int) ([]byte, error) {
 	name := b.Plugin.ID.Name + ".wasm"
@@ -248,10 +193,15 @@ func readModule(b host.Bundle, most int) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	code, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
+	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), int64(most))+bytes.MinRead)) // else it grows and is copied
+	if _, err := text.ReadFrom(io.LimitReader(f, int64(most)+1)); err != nil {
+		return nil, err
+	}
+	code := text.Bytes()
 	if len(code) > most {
 		return nil, host.Errorf(host.ErrInvalid, "%s has more than %d bytes, which is what wasm.moduleMiB allows", name, most)
 	}

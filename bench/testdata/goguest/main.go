@@ -2,7 +2,13 @@
 // same source, as a portable plugin.
 package main
 
-import "github.com/vanth-io/vanth/sdk/go"
+import (
+	"strconv"
+
+	"github.com/vanth-io/vanth/sdk/go"
+)
+
+func add(a, b float64) float64 { return a + b }
 
 func fib(n int64) int64 {
 	if n < 2 {
@@ -14,11 +20,18 @@ func fib(n int64) int64 {
 // suffix makes several plugins of this source that can live in one host.
 var suffix string
 
+// copies is how many more functions there are that add, for as many plugins of one module.
+var copies string
+
 // calls is how often count was called in this instance: 1 in a new one.
 var calls int64
 
 func init() {
-	vanth.Func2("add"+suffix, func(a, b float64) float64 { return a + b })
+	vanth.Func2("add"+suffix, add)
+	most, _ := strconv.Atoi(copies)
+	for i := range most {
+		vanth.Func2("add"+suffix+strconv.Itoa(i), add)
+	}
 	vanth.Func1("echo"+suffix, func(v any) any { return v })
 	vanth.Func1("fib"+suffix, fib)
 	vanth.Func0("count"+suffix, func() int64 { calls++; return calls })

@@ -1,0 +1,6 @@
+package wasm
+
+// recipe is the digest of the sources that decide what becomes of a module before it is compiled: the gate, the meter, the
+// husk, and inspect.go and prepared.go. What was kept by a build with another recipe is not looked at. TestRecipe says when
+// it is to be changed, and to what.
+const recipe = "628de963753d378e"

@@ -1,0 +1,40 @@
+package wasm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestRecipe: what decides how a module is prepared has the digest that the cache knows it by. A build that prepares in
+// another way must not take what was prepared before.
+func TestRecipe(t *testing.T) {
+	files := []string{"inspect.go", "prepared.go"}
+	for _, folder := range []string{"gate", "husk", "meter"} {
+		list, err := filepath.Glob("internal/" + folder + "/*.go")
+		if err != nil || len(list) < 2 {
+			t.Fatalf("%s: %q, %v", folder, list, err)
+		}
+		files = append(files, list...)
+	}
+	slices.Sort(files)
+	h := sha256.New()
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Write([]byte(filepath.ToSlash(f)))
+		h.Write(text)
+	}
+	if want := hex.EncodeToString(h.Sum(nil)[:8]); recipe != want {
+		t.Errorf("the gate, the meter, the husk, inspect.go or prepared.go changed: set recipe in recipe.go to %q, so that what was kept before is made anew", want)
+	}
+}
