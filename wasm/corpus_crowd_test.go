@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,27 +58,47 @@ func goodResult(n int32) int64 {
 	return int64(int32(sum))
 }
 
+// mode is what a tenth of the calls are.
+type mode int32
+
+const (
+	peaceful mode = iota // good ones too
+	native               // loops in Go, which let others run as guests do: what a process has to expect that works as much
+	wild                 // those of hostile guests
+	modes
+)
+
+func (m mode) String() string {
+	return [...]string{"alone", "beside loops in Go", "beside hostile guests"}[m]
+}
+
 // crowd calls good plugins and hostile ones at once. Each of its callers calls, waits for the end and a millisecond more,
 // and calls again; in hostile times each tenth call is a hostile one.
 type crowd struct {
-	t       *testing.T
+	t *testing.T
+	*books
 	good    []host.Function
 	enemies []*enemy
-	hostile atomic.Bool
-	calls   atomic.Int64 // of enemies
+	mode    atomic.Int32
+	calls   atomic.Int64  // of enemies
+	seat    chan struct{} // loops in Go take turns, as long calls do
 
-	mu    sync.Mutex // guards what follows
-	times [2]times   // peaceful and hostile
+	mu     sync.Mutex // guards what follows
+	times  [modes]times
+	active map[string]int // calls of enemies, by their names
 }
 
-// times are measurements: how long good calls took, how long they took and their callers waited for a processor before,
-// and by how much heartbeats were late.
+// times are measurements: how long good calls took, by how much heartbeats were late, and for how long the collector
+// stopped the world; each as it was, and without what the machine took. waits is how long good calls took and their callers
+// waited for a processor before.
 type times struct {
-	calls, waits, beats overruns
+	calls, beats, pauses [2]overruns
+	waits                overruns
 }
 
-func newCrowd(t *testing.T, rt *Runtime) *crowd {
-	c := &crowd{t: t}
+func newCrowd(t *testing.T, o Options) (*crowd, *Runtime) {
+	c := &crowd{t: t, books: openBooks(t), active: map[string]int{}, seat: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	rt := newRuntime(t, o)
 	for range 9 {
 		c.good = append(c.good, fn(t, watModule(t, rt, goodText, "f"), "f"))
 	}
@@ -85,14 +107,18 @@ func newCrowd(t *testing.T, rt *Runtime) *crowd {
 			c.enemies = append(c.enemies, h.arm(t, rt))
 		}
 	}
-	return c
+	return c, rt
 }
 
-func (c *crowd) time() *times {
-	if c.hostile.Load() {
-		return &c.times[1]
+// note adds a measurement, and what it is without what the machine took meanwhile.
+func (c *crowd) note(o *[2]overruns, took time.Duration, from, to stand) {
+	ours := max(0, took-c.taken(from, to))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ours > overrunMost/2 && strict() {
+		c.t.Logf("%v, %v of it ours: %s; beside %v", took, ours, c.tell(stretch{from, to}), slices.Sorted(maps.Keys(c.active)))
 	}
-	return &c.times[0]
+	o[0], o[1] = append(o[0], took), append(o[1], ours)
 }
 
 // caller calls until ctx ends.
@@ -101,49 +127,92 @@ func (c *crowd) caller(ctx context.Context, seed uint64) {
 	for n := int32(0); ctx.Err() == nil; n++ {
 		due := time.Now().Add(time.Millisecond)
 		time.Sleep(time.Millisecond)
-		if c.hostile.Load() && n%10 == 0 {
-			e := c.enemies[random.IntN(len(c.enemies))]
-			c.calls.Add(1)
-			err := e.call(context.Background())
-			if err := e.judge(err); err != nil && !errors.Is(err, context.DeadlineExceeded) { // they have less time than alone
-				c.t.Error(err)
-			}
+		now := mode(c.mode.Load())
+		if now != peaceful && n%10 == 0 {
+			c.worst(now, random)
 			continue
 		}
-		now, began := c.time(), time.Now()
+		from := c.stand()
 		v, err := c.good[random.IntN(len(c.good))].Exec(context.Background(), nil, []any{int64(n)})
-		took := time.Since(began)
+		to := c.stand()
 		if err != nil || v != goodResult(n) {
 			c.t.Errorf("a good call: %v, %v; want %d", v, err, goodResult(n))
 		}
+		c.note(&c.times[now].calls, to.at-from.at, from, to)
+		waited := time.Since(due)
 		c.mu.Lock()
-		now.calls = append(now.calls, took)
-		now.waits = append(now.waits, time.Since(due))
+		c.times[now].waits = append(c.times[now].waits, waited)
 		c.mu.Unlock()
 	}
 }
 
+// worst is a call of an enemy, or what stands for it.
+func (c *crowd) worst(now mode, random *rand.Rand) {
+	if now == native {
+		c.seat <- struct{}{}
+		c.spin()
+		<-c.seat
+		return
+	}
+	e := c.enemies[random.IntN(len(c.enemies))]
+	c.calls.Add(1)
+	c.enter(e, 1)
+	err := e.call(context.Background())
+	c.enter(e, -1)
+	if err := e.judge(err); err != nil && !errors.Is(err, context.DeadlineExceeded) { // they have less time than alone
+		c.t.Error(err)
+	}
+}
+
+// enter notes that calls of an enemy begin, or end.
+func (c *crowd) enter(e *enemy, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active[e.name] += n; c.active[e.name] == 0 {
+		delete(c.active, e.name)
+	}
+}
+
+// spin is a long call in Go.
+func (c *crowd) spin() {
+	for began, yielded := time.Now(), time.Now(); time.Since(began) < corpusLimit; {
+		if time.Since(yielded) > yieldAfter {
+			runtime.Gosched()
+			yielded = time.Now()
+		}
+	}
+}
+
+// anyThread is where somebody stands who waits for the process, not for a thread that works for him.
+const anyThread = -1
+
 // heart beats once a millisecond.
 func (c *crowd) heart(ctx context.Context) {
 	for ctx.Err() == nil {
-		now, due := c.time(), time.Now().Add(time.Millisecond)
+		now, from := mode(c.mode.Load()), c.stand()
 		time.Sleep(time.Millisecond)
-		late := time.Since(due)
-		c.mu.Lock()
-		now.beats = append(now.beats, late)
-		c.mu.Unlock()
+		to := c.stand()
+		from.thread = anyThread
+		c.note(&c.times[now].beats, to.at-from.at-time.Millisecond, from, to)
 	}
 }
 
 // collector has the collector run all the time.
 func (c *crowd) collector(ctx context.Context) {
+	var p pauses
+	p.longest()
 	for ctx.Err() == nil {
+		now, from := mode(c.mode.Load()), c.stand()
 		runtime.GC()
+		to := c.stand()
+		from.thread = anyThread
+		c.note(&c.times[now].pauses, p.longest(), from, to)
+		c.refresh()
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// longestPause is the longest time for which the collector stopped the world, since the last time it was asked.
+// pauses know the longest time for which the collector stopped the world, since the last time it was asked.
 type pauses struct{ before []uint64 }
 
 func (p *pauses) longest() time.Duration {
@@ -169,35 +238,13 @@ func (p *pauses) longest() time.Duration {
 func TestHostileCrowd(t *testing.T) {
 	o := corpusOptions("")
 	o.PoolMax = 10
-	rt := newRuntime(t, o)
-	c := newCrowd(t, rt)
-	rounds, length := 3, 700*time.Millisecond
+	c, rt := newCrowd(t, o)
+	rounds, length := 3, 500*time.Millisecond
 	if strict() {
-		rounds, length = 10, 3*time.Second
+		rounds, length = 30, time.Second
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	for i := range 10 {
-		running.Go(func() { c.caller(ctx, uint64(i)) })
-	}
-	running.Go(func() { c.heart(ctx) })
-	running.Go(func() { c.collector(ctx) })
-	var p pauses
-	var longest [2]time.Duration
-	peak := 0
-	p.longest()
-	for i := range 2 * rounds {
-		c.hostile.Store(i%2 == 1)
-		for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			peak = max(peak, residentSize(t))
-		}
-		longest[i%2] = max(longest[i%2], p.longest())
-	}
-	cancel()
-	running.Wait()
-	c.judge(longest)
+	peak := c.run(rounds, length)
+	c.judge()
 	granted := 0
 	for _, m := range rt.loaded() {
 		granted += m.grant.pool * (m.grant.memory<<20 + m.grant.stack)
@@ -208,25 +255,59 @@ func TestHostileCrowd(t *testing.T) {
 	}
 }
 
-// judge compares what was measured with what is promised.
-func (c *crowd) judge(longest [2]time.Duration) {
-	for i, name := range []string{"without", "with"} {
-		m := &c.times[i]
-		c.t.Logf("%-7s hostile guests: good calls: %v; with the wait before: %v; heartbeats late by: %v; longest pause %v", name, m.calls, m.waits, m.beats, longest[i])
+// run has all modes in turn, so often and for so long each time, and returns how much memory the process had at most.
+func (c *crowd) run(rounds int, length time.Duration) (peak int) {
+	ctx, cancel := context.WithCancel(c.t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	for i := range 10 {
+		running.Go(func() { c.caller(ctx, uint64(i)) })
 	}
-	alone, among := c.times[0].calls.quantile(.99), c.times[1].calls.quantile(.99)
+	running.Go(func() { c.heart(ctx) })
+	running.Go(func() { c.collector(ctx) })
+	for i := range int(modes) * rounds {
+		c.mode.Store(int32(i) % int32(modes))
+		for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			peak = max(peak, residentSize(c.t))
+		}
+	}
+	return peak
+}
+
+// judge compares what was measured with what is promised.
+func (c *crowd) judge() {
+	for m := range modes {
+		x := &c.times[m]
+		c.t.Logf("%s: good calls: %v; without what the machine took: %v; with the wait before: %v", m, x.calls[0], x.calls[1], x.waits)
+		c.t.Logf("%s: heartbeats late by: %v; without what the machine took: %v", m, x.beats[0], x.beats[1])
+		c.t.Logf("%s: pauses of the collector: %v; without what the machine took: %v", m, x.pauses[0], x.pauses[1])
+	}
+	quiet, loud, most := &c.times[peaceful], &c.times[wild], crowdBounds()
+	alone, among := quiet.calls[1].quantile(.99), loud.calls[1].quantile(.99)
 	c.t.Logf("%d hostile calls of %d kinds; others' 99th percentile %.2fx, %v more", c.calls.Load(), len(c.enemies), float64(among)/float64(alone), among-alone)
-	most := crowdBounds()
-	if more := among - alone; more > most.more || float64(more) > most.part*float64(alone) {
+	if most.part < 1 && float64(quiet.calls[0].quantile(.99)) > (1+most.part)*float64(alone) {
+		c.t.Logf("NOT JUDGED: others' 99th percentile is the machine's: alone it is %v, of which it took all but %v", quiet.calls[0].quantile(.99), alone)
+	} else if more := among - alone; more > most.more || float64(more) > most.part*float64(alone) {
 		c.t.Errorf("others' 99th percentile was %v and is %v", alone, among)
 	}
-	if late := c.times[1].beats.quantile(1); late > most.beat {
-		c.t.Errorf("a heartbeat was %v late, at most %v", late, most.beat)
+	c.hold("a heartbeat was late by", func(x *times) *overruns { return &x.beats[1] }, most.beat)
+	c.hold("the collector stopped the world for", func(x *times) *overruns { return &x.pauses[1] }, most.pause)
+	if len(loud.calls[0]) < 100 || c.calls.Load() < int64(len(loud.calls[0])/20) {
+		c.t.Error(fmt.Sprint("too few calls: ", len(loud.calls[0]), " good ones, ", c.calls.Load(), " hostile ones"))
 	}
-	if longest[1] > most.pause {
-		c.t.Errorf("the collector stopped the world for %v, at most %v", longest[1], most.pause)
-	}
-	if len(c.times[1].calls) < 100 || c.calls.Load() < int64(len(c.times[1].calls)/20) {
-		c.t.Error(fmt.Sprint("too few calls: ", len(c.times[1].calls), " good ones, ", c.calls.Load(), " hostile ones"))
+}
+
+// hold judges the longest of some times, unless it is too long also where there is no hostile guest: then the machine is
+// too busy to tell.
+func (c *crowd) hold(what string, of func(*times) *overruns, most time.Duration) {
+	longest := func(m mode) time.Duration { return of(&c.times[m]).quantile(1) }
+	floor := max(longest(peaceful), longest(native))
+	switch among := longest(wild); {
+	case among <= most:
+	case floor > most:
+		c.t.Logf("NOT JUDGED: %s %v, at most %v; but without hostile guests %v", what, among, most, floor)
+	default:
+		c.t.Errorf("%s %v, at most %v; without hostile guests %v", what, among, most, floor)
 	}
 }

@@ -128,6 +128,8 @@ func madeStraight() []made {
 		{"straight_divisions", ends("deadline"), straight(exported+`(local $x i64) (local.set $x (i64.const 1))`, "i64.const -1 local.get 0 i64.div_u local.set 0 ", 20_000), nil},
 		{"straight_square_roots", ends("deadline"), straight(exported+`(local $x f64) (local.set $x (f64.const 0x1p-1060))`, "local.get 0 f64.sqrt f64.const 0x1p-530 f64.mul local.set 0 ", 40_000), nil},
 		{"straight_loads", directives{"end": "deadline", "engine": "compiler", "callMs": "80"}, straight(chase+exported+`(local $p i32) (call $fill)`, "local.get 0 i32.load local.set 0 ", 35_000), nil},
+		// Each stretch is short, and between two there is something else: a block, a branch that is not taken.
+		{"straight_loads_in_blocks", directives{"end": "deadline", "engine": "compiler", "callMs": "80"}, straight(chase+exported+`(local $p i32) (call $fill)`, strings.Repeat("local.get 0 i32.load local.set 0 ", 200)+"block end (if (i32.eqz (i32.const 1)) (then nop)) ", 175), nil},
 		{"straight_now_ms", directives{"end": "deadline", "requires": "clock"}, straight(now+exported, "call $now drop ", 75_000), nil},
 		{"straight_state_get", directives{"end": "deadline", "requires": "state"}, straight(get+exported, "(drop (call $get (i32.const 0) (i32.const 1) (i32.const 16) (i32.const 0xfffff0)))", 20_000), nil},
 		{"straight_random", ends("deadline|bad result"), straight(imported("random_get", "i32 i32")+`(memory 256)`+exported, "(drop (call $i (i32.const 0) (i32.const 0x1000000)))", 800), nil},

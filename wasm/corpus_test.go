@@ -49,7 +49,7 @@ func (h *hostile) limit() time.Duration {
 }
 
 func (h *hostile) manifest() host.Manifest {
-	m := host.Manifest{Limits: host.Limits{CallMs: int(h.limit() / time.Millisecond)}, Requires: strings.Fields(h.directives["requires"])}
+	m := host.Manifest{Version: h.name, Limits: host.Limits{CallMs: int(h.limit() / time.Millisecond)}, Requires: strings.Fields(h.directives["requires"])}
 	fmt.Sscan(h.directives["output"], &m.Limits.OutputKiB)
 	switch h.directives["symbol"] {
 	case "source":

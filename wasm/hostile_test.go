@@ -148,7 +148,7 @@ func TestDamagedCache(t *testing.T) {
 		t.Error(info.Mode(), err)
 	}
 	list()
-	if len(files) != 2 {
+	if len(files) != 3 { // code, module and checksums
 		t.Fatalf("files %q", files)
 	}
 	for range files {
