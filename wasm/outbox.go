@@ -27,7 +27,8 @@ type outbox struct {
 	items  []emitted
 	at     int    // items before it are read
 	bytes  int    // of frames
-	arena  []byte // offsets
+	arena  []byte // the last offsets
+	marks  int    // bytes of all offsets
 	marked int    // items before it have an offset at or behind them
 	failed int    // errors among them
 	fatal  bool
@@ -53,6 +54,24 @@ func (b *outbox) full(bytes int) bool {
 func (b *outbox) add(it emitted, bytes int) {
 	b.items = append(b.items, it)
 	b.bytes += bytes
+}
+
+// The arena of offsets grows by pieces of these sizes, in bytes, and never by copying: to allocate much at once takes
+// milliseconds while the collector runs, of a call that cannot look up meanwhile.
+const minPiece, maxPiece = 512, 64 << 10
+
+// mark keeps a copy of data as the offset behind the last item.
+func (b *outbox) mark(data []byte) {
+	b.marked = len(b.items)
+	it := &b.items[b.marked-1]
+	b.arena = b.arena[:len(b.arena)-len(it.offset)] // the last one is at its end
+	b.marks += len(data) - len(it.offset)
+	if len(b.arena)+len(data) > cap(b.arena) {
+		b.arena = make([]byte, 0, max(minPiece, min(2*cap(b.arena), maxPiece), len(data)))
+	}
+	from := len(b.arena)
+	b.arena = append(b.arena, data...)
+	it.offset = b.arena[from:len(b.arena):len(b.arena)]
 }
 
 // offset is the last offset that was marked, nil for none.
@@ -93,7 +112,7 @@ func importEmit(in *instance, stack []uint64) {
 }
 
 func importEmitBytes(in *instance, stack []uint64) {
-	stack[0] = code(in.emit(stack, func(b []byte) any { return append(make([]byte, 0, len(b)), b...) }))
+	stack[0] = code(in.emit(stack, func(b []byte) any { return append([]byte{}, b...) }))
 }
 
 // checkRows judges what is emitted as rows.
@@ -171,7 +190,7 @@ func importMark(in *instance, stack []uint64) {
 		no = codePointer
 	case len(data) > maxOffset || !ever:
 		no = codeTooLarge
-	case !now || len(box.arena)+len(data) > maxEmitBytes:
+	case !now || box.marks+len(data) > maxEmitBytes:
 		no = emitFull
 	default:
 		in.handed += int64(len(data))
@@ -179,13 +198,10 @@ func importMark(in *instance, stack []uint64) {
 		if err := frame.Valid(data); err != nil {
 			panic(fmt.Errorf("mark: %w: %w", errFrame, err))
 		}
-		from := len(box.arena)
-		box.arena = append(box.arena, data...)
 		if len(box.items) == 0 { // it went on and had nothing to emit
 			box.add(emitted{}, 0)
 		}
-		box.marked = len(box.items)
-		box.items[box.marked-1].offset = box.arena[from:]
+		box.mark(data)
 	}
 	stack[0] = code(no)
 }
