@@ -84,7 +84,7 @@ meter: ## compare MODULES generated modules with and without the meter, and tell
 	METER_MODULES=$(MODULES) go test -run TestDifferential -timeout 6h -v ./wasm/internal/meter
 	METER_PRICE=1 go test -run TestMeterPrice -timeout 1h -v ./wasm/internal/meter
 
-hostile: ## hostile guests beside good ones, held to what is promised of a quiet machine
+hostile: ## hostile guests beside good ones, held to what is promised, without what the machine took
 	VANTH_HOSTILE=strict go test -run TestHostile -count 1 -timeout 30m -v ./wasm
 	GATE_BOMBS=all go test -run TestBombs -count 1 -timeout 1h -v ./wasm/internal/gate
 

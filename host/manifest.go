@@ -70,7 +70,8 @@ const (
 type Limits struct {
 	// CallMs is how long one call may take.
 	CallMs int `json:"callMs,omitempty"`
-	// Fuel is what one call may use, in units of about one instruction. Unlike
+	// Fuel is what one call may use, in units of about one instruction, eight
+	// for one that goes to memory. Unlike
 	// time it does not depend on the machine.
 	Fuel int64 `json:"fuel,omitempty"`
 	// MemoryMiB is the memory of one instance.
