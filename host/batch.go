@@ -120,7 +120,7 @@ func (r *run) done(n, end int) {
 func (b *binding) step(ctx context.Context, c *Call, r *run) error {
 	k, at := b.owner.take()
 	err := k.of(b).step(ctx, c, r)
-	b.owner.keeps.Put(k, at)
+	b.owner.keeps.Put(at)
 	return err
 }
 

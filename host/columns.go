@@ -137,7 +137,7 @@ func (f *Handle) ExecColumns(ctx context.Context, c *Call, rows int, in, out []b
 		}
 		u.endRows(t, calls, failed)
 	}
-	b.owner.keeps.Put(k, at)
+	b.owner.keeps.Put(at)
 	if missed {
 		return f.ExecColumns(ctx, c, rows, in, out)
 	}

@@ -89,7 +89,7 @@ func (f *Handle) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 	}
 	k, at := b.owner.take()
 	v, err := k.of(b).exec(ctx, c, args)
-	b.owner.keeps.Put(k, at)
+	b.owner.keeps.Put(at)
 	if err != nil && b.missed(err) {
 		return f.Exec(ctx, c, args)
 	}
@@ -99,20 +99,20 @@ func (f *Handle) Exec(ctx context.Context, c *Call, args []any) (any, error) {
 // ExecScalar is the [Scalar] lane; ErrUnsupported where the function has none.
 func (f *Handle) ExecScalar(ctx context.Context, c *Call, words []uint64) error {
 	b := f.cur.Load()
-	k, at := b.owner.keeps.Get()
-	u := k.next(b)
+	at := b.owner.keeps.Get()
+	u := at.Thing.next(b)
 	if u == nil || !u.scalarNext() {
-		b.owner.keeps.Put(k, at)
+		b.owner.keeps.Put(at)
 		return f.execScalar(ctx, c, words)
 	}
 	err := u.scalar.ExecScalar(ctx, c, words)
 	if err == nil {
 		u.calls.Add(1)
-		b.owner.keeps.Put(k, at)
+		b.owner.keeps.Put(at)
 		return nil
 	}
 	u.end(time.Time{}, err)
-	b.owner.keeps.Put(k, at)
+	b.owner.keeps.Put(at)
 	if b.missed(err) {
 		return f.execScalar(ctx, c, words)
 	}
@@ -127,7 +127,7 @@ func (f *Handle) execScalar(ctx context.Context, c *Call, words []uint64) error 
 	}
 	k, at := b.owner.take()
 	err = k.of(b).execScalar(ctx, c, words)
-	b.owner.keeps.Put(k, at)
+	b.owner.keeps.Put(at)
 	if err != nil && b.missed(err) {
 		return f.execScalar(ctx, c, words)
 	}
@@ -137,20 +137,20 @@ func (f *Handle) execScalar(ctx context.Context, c *Call, words []uint64) error 
 // ExecBytes is the [Bytes] lane; ErrUnsupported where the function has none.
 func (f *Handle) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
 	b := f.cur.Load()
-	k, at := b.owner.keeps.Get()
-	u := k.next(b)
+	at := b.owner.keeps.Get()
+	u := at.Thing.next(b)
 	if u == nil || !u.bytesNext() {
-		b.owner.keeps.Put(k, at)
+		b.owner.keeps.Put(at)
 		return f.execBytes(ctx, c, dst, args)
 	}
 	out, err := u.bytes.ExecBytes(ctx, c, dst, args)
 	if err == nil {
 		u.calls.Add(1)
-		b.owner.keeps.Put(k, at)
+		b.owner.keeps.Put(at)
 		return out, nil
 	}
 	u.end(time.Time{}, err)
-	b.owner.keeps.Put(k, at)
+	b.owner.keeps.Put(at)
 	if b.missed(err) {
 		return f.execBytes(ctx, c, dst, args)
 	}
@@ -165,7 +165,7 @@ func (f *Handle) execBytes(ctx context.Context, c *Call, dst, args []byte) ([]by
 	}
 	k, at := b.owner.take()
 	dst, err = k.of(b).execBytes(ctx, c, dst, args)
-	b.owner.keeps.Put(k, at)
+	b.owner.keeps.Put(at)
 	if err != nil && b.missed(err) {
 		return f.execBytes(ctx, c, dst, args)
 	}
@@ -181,7 +181,7 @@ func (f *Handle) ExecMetered(ctx context.Context, c *Call, args []any) (v any, f
 	}
 	k, at := b.owner.take()
 	v, fuel, err = k.of(b).execMetered(ctx, c, args)
-	b.owner.keeps.Put(k, at)
+	b.owner.keeps.Put(at)
 	if err != nil && b.missed(err) {
 		return f.ExecMetered(ctx, c, args)
 	}

@@ -23,17 +23,17 @@ type ending struct {
 	tallies []*tally // of the uses
 }
 
-// take lends a kept, and says where it belongs. Who does not put it back has it for good, and ends it.
-func (e *entry) take() (*kept, *home) {
-	k, at := e.keeps.Get()
-	if k == nil {
-		k = e.keep()
-	}
-	return k, at
-}
-
 // home is where a kept belongs.
 type home = stripe.Place[kept]
+
+// take lends a kept. Who does not put it back has it for good, and ends it.
+func (e *entry) take() (*kept, *home) {
+	at := e.keeps.Get()
+	if at.Thing == nil {
+		at.Thing = e.keep()
+	}
+	return at.Thing, at
+}
 
 // keep makes a kept, which ends when it is forgotten, if not before.
 func (e *entry) keep() *kept {

@@ -1,57 +1,81 @@
 package stripe
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Pool lends things that are alike, to whom it does not matter which one they get. It is a sync.Pool at half the price,
-// after [Pool.Spread]: each processor has a place for one thing, and only who finds that taken goes to a real one.
+// after [Pool.Spread]: each processor has a place at hand, and who comes while that is taken brings another one in its
+// stead.
 //
-// What belongs to a place stays there until the pool itself is forgotten.
+// What is at hand stays there until the pool itself is forgotten; the rest is the collector's, as in a sync.Pool.
 type Pool[T any] struct {
-	places []Place[T] // by processor
-	rest   sync.Pool
+	hands []hand[T] // by processor
+	rest  sync.Pool // of *Place[T]
 }
 
-// Place is where a thing belongs. A processor that finds it free takes it; whoever took it frees it.
+// hand is where a processor finds its place.
+type hand[T any] struct {
+	place atomic.Pointer[Place[T]]
+	_     [Line - 8]byte
+}
+
+// Place has a thing. Whoever got it from a pool has it alone, until it is put back.
 type Place[T any] struct {
-	thing *T
+	Thing *T // nil before the first made one
+
 	taken word
-	_     [Line - 16]byte
+	hand  *atomic.Pointer[Place[T]] // where it is or was; nil for nowhere
+	_     [Line]byte                // before another processor's
 }
 
-// Spread gives each processor that there is now its place; those that come later share. It is called before any other
+// Spread gives each processor that there is now a hand; those that come later share. It is called before any other
 // method, if it is.
-func (p *Pool[T]) Spread() { p.places = make([]Place[T], processors()) }
+func (p *Pool[T]) Spread() { p.hands = make([]hand[T], processors()) }
 
-// Get takes a thing, and the place where it belongs. There may be no thing yet, and then the caller makes one, or no place.
-func (p *Pool[T]) Get() (*T, *Place[T]) {
-	if i := enter(); i < len(p.places) {
-		if at := &p.places[i]; at.taken.load() == 0 {
+// Get returns a place. Where there is no thing yet the caller makes one.
+func (p *Pool[T]) Get() *Place[T] {
+	if i := enter(); i < len(p.hands) {
+		if at := p.hands[i].place.Load(); at != nil && at.taken.load() == 0 {
 			at.taken.store(1)
 			leave()
-			return at.thing, at
+			return at
 		}
 	}
 	leave()
-	t, _ := p.rest.Get().(*T)
-	return t, nil
+	return p.bring()
 }
 
-// Put gives back what Get took, or was made for that place. The caller must not use it any more.
-func (p *Pool[T]) Put(t *T, at *Place[T]) {
-	if at != nil && at.thing == t {
+// bring returns a place that is not at hand, which is so from now on.
+func (p *Pool[T]) bring() *Place[T] {
+	at, ok := p.rest.Get().(*Place[T])
+	if !ok {
+		at = &Place[T]{}
+	}
+	at.taken.store(1)
+	i := enter()
+	if i >= len(p.hands) {
+		leave()
+		at.hand = nil
+		return at
+	}
+	at.hand = &p.hands[i].place
+	was := at.hand.Load()
+	idle := was != nil && was.taken.load() == 0 // it is another processor by now
+	at.hand.Store(at)
+	leave()
+	if idle {
+		p.rest.Put(was)
+	}
+	return at
+}
+
+// Put gives back what Get returned. The caller must not use it any more. A place that is not put back is the caller's.
+func (p *Pool[T]) Put(at *Place[T]) {
+	if at.hand != nil && at.hand.Load() == at {
 		at.taken.store(0)
 		return
 	}
-	p.put(t, at)
-}
-
-// put is apart so that Put is inlined.
-func (p *Pool[T]) put(t *T, at *Place[T]) {
-	switch {
-	case at != nil:
-		at.thing = t
-		at.taken.store(0)
-	case t != nil:
-		p.rest.Put(t)
-	}
+	p.rest.Put(at)
 }

@@ -29,11 +29,12 @@ func TestLentOnce(t *testing.T) {
 			for range users {
 				wg.Go(func() {
 					for i := range uses {
-						x, at := pool.Get()
-						if x == nil {
-							x = &thing{}
-							all.Store(x, true)
+						at := pool.Get()
+						if at.Thing == nil {
+							at.Thing = &thing{}
+							all.Store(at.Thing, true)
 						}
+						x := at.Thing
 						if !x.lent.CompareAndSwap(false, true) {
 							t.Error("a thing has two users")
 							return
@@ -42,7 +43,7 @@ func TestLentOnce(t *testing.T) {
 							runtime.Gosched() // somebody else comes, and this one may go on elsewhere
 						}
 						x.lent.Store(false)
-						pool.Put(x, at)
+						pool.Put(at)
 					}
 				})
 			}
@@ -70,16 +71,17 @@ func TestMoreProcessors(t *testing.T) {
 	for range 64 {
 		wg.Go(func() {
 			for range 1000 {
-				x, at := pool.Get()
-				if x == nil {
+				at := pool.Get()
+				if at.Thing == nil {
 					made.Add(1)
-					x = &thing{}
+					at.Thing = &thing{}
 				}
+				x := at.Thing
 				if x.lent.Swap(true) {
 					t.Error("a thing has two users")
 				}
 				x.lent.Store(false)
-				pool.Put(x, at)
+				pool.Put(at)
 			}
 		})
 	}
@@ -89,23 +91,35 @@ func TestMoreProcessors(t *testing.T) {
 	}
 }
 
-// TestNothing: a place that was only looked at is free again, and who looks again finds what was put there meanwhile.
-func TestNothing(t *testing.T) {
+// TestDisplaced: who comes while the place at hand is taken brings another one, which is at hand from then on; and the
+// first is found again when it was put back.
+func TestDisplaced(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var pool stripe.Pool[thing]
 	pool.Spread()
-	for range 2 {
-		x, at := pool.Get()
-		if x != nil {
-			t.Error("there is", x)
-		}
-		pool.Put(nil, at)
+	first := pool.Get()
+	second := pool.Get()
+	if first == second || first.Thing != nil || second.Thing != nil {
+		t.Fatal("one place has two users, or a thing that nobody made")
 	}
-	made := &thing{}
-	_, at := pool.Get()
-	pool.Put(made, at)
-	if x, _ := pool.Get(); x != made && at != nil {
-		t.Error("there is", x, "expected", made)
+	first.Thing, second.Thing = &thing{uses: 1}, &thing{uses: 2}
+	pool.Put(second)
+	for range 3 { // however often it is taken
+		at := pool.Get()
+		if at != second && !raced {
+			t.Error("what is at hand is not what was brought last")
+		}
+		pool.Put(at)
+	}
+	pool.Put(first)
+	seen := map[int]bool{}
+	for range 2 {
+		if at := pool.Get(); at.Thing != nil {
+			seen[at.Thing.uses] = true
+		}
+	}
+	if len(seen) != 2 && !raced {
+		t.Error("found", seen, "expected both")
 	}
 }
 
@@ -114,11 +128,7 @@ func BenchmarkPool(b *testing.B) {
 		var pool stripe.Pool[thing]
 		pool.Spread()
 		for b.Loop() {
-			x, at := pool.Get()
-			if x == nil {
-				x = &thing{}
-			}
-			pool.Put(x, at)
+			pool.Put(pool.Get())
 		}
 	})
 	b.Run("sync", func(b *testing.B) {
