@@ -224,7 +224,8 @@ func (f *framer) list(depth int) bool {
 	start, n := len(f.dst), 0
 	f.dst = append(f.dst, 0)
 	f.d.pos++
-	for again, ok := f.begun(']'), true; again; n++ {
+	var ok bool
+	for again := f.begun(']'); again; n++ {
 		if !f.value(depth) {
 			return false
 		}
@@ -246,7 +247,8 @@ func (f *framer) object(depth int) bool {
 	f.dst = append(f.dst, 0)
 	f.d.pos++
 	var keys [maxKeys][2]int // where they stand in dst
-	for again, ok := f.begun('}'), true; again; n++ {
+	var ok bool
+	for again := f.begun('}'); again; n++ {
 		at := len(f.dst)
 		if n == maxKeys || f.d.next() != '"' || !f.str() {
 			return false

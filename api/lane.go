@@ -55,7 +55,7 @@ func (f *callee) plan(s *Server) *plan {
 
 // lanes is what is called: a handle, or a pin where there are many rows.
 type lanes interface {
-	ExecScalar(ctx context.Context, c *host.Call, words []uint64) error
+	ExecScalarAs(ctx context.Context, c *host.Call, sig *host.Signature, words []uint64) error
 	ExecBytes(ctx context.Context, c *host.Call, dst, args []byte) ([]byte, error)
 }
 
@@ -110,13 +110,8 @@ func (j *job) scalar(dst []byte, p *plan) ([]byte, bool, error) {
 		if out, done, err := j.scalarWithin(dst, p); !done || err != nil {
 			return out, done, err
 		}
-	} else if err := j.on.ExecScalar(j.s.calls, nil, j.r.words[:]); err != nil {
+	} else if err := j.on.ExecScalarAs(j.s.calls, nil, p.sig, j.r.words[:]); err != nil {
 		return j.failed(j.s.calls, dst, &p.scalar, err)
-	}
-	if now := j.f.Signature(); now != p.sig && !sameWords(now, p.sig) {
-		// Replaced meanwhile by a version of other types, which may have taken the
-		// words for what they are not.
-		return dst, false, nil
 	}
 	out, err := j.out.appendWord(dst, p.sig.Returns, j.r.words[0])
 	return out, true, err
@@ -126,25 +121,20 @@ func (j *job) scalar(dst []byte, p *plan) ([]byte, bool, error) {
 func (j *job) scalarWithin(dst []byte, p *plan) ([]byte, bool, error) {
 	ctx, timer := j.s.ceiling()
 	defer timer.stop()
-	if err := j.on.ExecScalar(ctx, nil, j.r.words[:]); err != nil {
+	if err := j.on.ExecScalarAs(ctx, nil, p.sig, j.r.words[:]); err != nil {
 		return j.failed(ctx, dst, &p.scalar, err)
 	}
 	return dst, true, nil
 }
 
-// failed ends a call that did not end well, unless there is no such lane: then it
-// did not begin.
+// failed ends a call that did not end well, unless there is no such lane, or not any
+// more: then it did not begin.
 func (j *job) failed(ctx context.Context, dst []byte, lane *atomic.Bool, err error) ([]byte, bool, error) {
 	if errors.Is(err, host.ErrUnsupported) {
 		lane.Store(false)
 		return dst, false, nil
 	}
 	return dst, true, j.s.failed(j.f, j.s.over(ctx, j.f, err))
-}
-
-// sameWords reports whether two signatures encode words alike.
-func sameWords(a, b *host.Signature) bool {
-	return !b.Variadic && a.Returns == b.Returns && slices.Equal(a.Args, b.Args)
 }
 
 // bytes calls with encoded arguments.

@@ -134,6 +134,25 @@ func (f *Handle) execScalar(ctx context.Context, c *Call, words []uint64) error 
 	return err
 }
 
+// ExecScalarAs is ExecScalar for words that were made for a signature: ErrUnsupported, and nothing is run, where the
+// version that serves has another one.
+func (f *Handle) ExecScalarAs(ctx context.Context, c *Call, sig *Signature, words []uint64) error {
+	b, err := f.bind()
+	if err != nil {
+		return err
+	}
+	if b.signature != sig {
+		return b.changed(sig)
+	}
+	k, at := b.owner.take()
+	err = k.of(b).execScalar(ctx, c, words)
+	b.owner.keeps.Put(at)
+	if err != nil && b.missed(err) {
+		return f.ExecScalarAs(ctx, c, sig, words)
+	}
+	return err
+}
+
 // ExecBytes is the [Bytes] lane; ErrUnsupported where the function has none.
 func (f *Handle) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
 	b := f.cur.Load()
@@ -220,6 +239,10 @@ func (b *binding) describe() FunctionDesc {
 
 func (b *binding) unavailable() error {
 	return Errorf(ErrUnavailable, "function %s: plugin %s does not run: %v", b.name, b.owner.plugin.ID, b.owner.plugin.Err)
+}
+
+func (b *binding) changed(was *Signature) error {
+	return Errorf(ErrUnsupported, "function %s is %s by now, and the words are for %s: encode them anew", b.name, b.signature, was)
 }
 
 func (b *binding) noLane(lane string) error {

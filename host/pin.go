@@ -105,6 +105,22 @@ func (p *Pin) execScalar(ctx context.Context, c *Call, words []uint64) error {
 	return err
 }
 
+// ExecScalarAs is [Handle.ExecScalarAs].
+func (p *Pin) ExecScalarAs(ctx context.Context, c *Call, sig *Signature, words []uint64) error {
+	if err := p.ready(); err != nil {
+		return err
+	}
+	b := p.use.binding
+	if b.signature != sig {
+		return b.changed(sig)
+	}
+	err := p.use.execScalar(ctx, c, words)
+	if err != nil && b.missed(err) {
+		return p.ExecScalarAs(ctx, c, sig, words)
+	}
+	return err
+}
+
 // ExecBytes is the [Bytes] lane; ErrUnsupported where the function has none.
 func (p *Pin) ExecBytes(ctx context.Context, c *Call, dst, args []byte) ([]byte, error) {
 	if u := p.use; !p.gone.Load() && u.bytesNext() {

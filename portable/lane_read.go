@@ -17,7 +17,8 @@ var errPoked = errors.New("another shall read")
 const (
 	lookFor  = 200 * time.Microsecond
 	watchFor = 25 * time.Microsecond
-	// napFor bounds one sleep of the watcher, so that a plugin that forgets to wake costs little.
+	// napFor bounds one sleep, so that a plugin that forgets to wake costs little, and one that has the kernel wake
+	// somebody else holds nobody.
 	napFor = time.Second
 )
 
@@ -133,9 +134,9 @@ func (l *lane) lead(w *waiter) (answered bool) {
 		begun = time.Now()
 	}
 	if look && l.looks() {
-		l.ring.attend(lookFor, 0)
+		l.ring.attend(lookFor, napFor)
 	} else {
-		l.ring.attend(0, 0)
+		l.ring.attend(0, napFor)
 	}
 	for {
 		h, payload, err := l.frames.next()

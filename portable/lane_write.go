@@ -33,10 +33,16 @@ func (l *lane) sendAs(w *waiter, h head, build func([]byte) ([]byte, error)) err
 	return l.flush(w)
 }
 
-// enqueue queues a frame that the next one takes along.
+// maxUnread is how many bytes of answers a plugin may leave unread that asks for more.
+const maxUnread = 4 * maxUnwritten
+
+// enqueue queues an answer that the next frame takes along.
 func (l *lane) enqueue(h head, build func([]byte) ([]byte, error)) error {
 	l.out.Lock()
 	defer l.out.Unlock()
+	if n := len(l.queue); n > maxUnread {
+		return fmt.Errorf("%w: it asks on, and has not read %d bytes of answers, of at most %d", errProtocol, n, maxUnread)
+	}
 	return l.append(h, build)
 }
 

@@ -193,6 +193,23 @@ func (a *account) really(b *budget, took time.Duration) (_ time.Duration, known 
 	return took, true
 }
 
+// tried ends the slice that is measured with its call: what it paid at once, and then did, would never be seen
+// otherwise. A call that paid next to nothing tells nothing.
+func (in *instance) tried() {
+	b, a := in.module.budget, &in.account
+	used := in.used()
+	units := a.unpaid + used - in.counted
+	if b == nil || in.fuel == nil || units < leastTrial {
+		return
+	}
+	now := in.module.rt.clock()
+	c := bill{units: units, took: max(0, now-a.paid), work: a.work, trial: trialPassed}
+	c.took, c.known = a.really(b, c.took)
+	in.count(used)
+	a.paid, a.unpaid, a.work, a.trial = now, 0, 0, false
+	b.pay(now, c)
+}
+
 // resume notes that the guest goes on, and that others ran, if they did.
 func (in *instance) resume(b *budget, others bool) {
 	a := &in.account
@@ -250,8 +267,11 @@ func (in *instance) worked(since time.Duration) {
 	in.work += took
 }
 
-// idled notes that the guest did nothing for so long, since an import waited.
-func (in *instance) idled(d time.Duration) { in.paid += d }
+// idled notes that the guest did nothing for so long, since an import waited; it may go on on another thread.
+func (in *instance) idled(d time.Duration) {
+	in.paid += d
+	in.noted = false
+}
 
 // square pays for what an instance that ends has used since it last paid.
 func (in *instance) square() {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -34,6 +35,18 @@ const touchy = `(module (memory (export "memory") 128)
   (func (export "vanth_abi_1") (result i32) (i32.const 0))
   (func (export "fn_turn") (param $n i32)
     (loop $l (i32.store (i32.shl (local.get $n) (i32.const 12)) (local.get $n)) (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))`
+
+// chasing follows so many pointers a call, each to where the processor has nothing at hand: without a loop or a call in it
+// all is paid at once, and small enough it would be part of its caller.
+func chasing(loads int) string {
+	return `(module (memory 256) (global $p (mut i32) (i32.const 64))
+  (func (export "vanth_abi_1") (result i32) (i32.const 0))
+  (func (export "_initialize") (local $i i32)
+    (loop $l (i32.store (i32.shl (local.get $i) (i32.const 6)) (i32.shl (i32.and (i32.add (i32.mul (local.get $i) (i32.const 1664525)) (i32.const 1013904223)) (i32.const 0x3ffff)) (i32.const 6)))
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 0x40000)))))
+  (func (export "fn_turn") (param $n i32)
+    (global.set $p ` + strings.Repeat("(i32.load ", loads) + "(global.get $p)" + strings.Repeat(")", loads) + `)))`
+}
 
 // processTime is what the process used of processors so far.
 func processTime(t testing.TB) time.Duration {
@@ -155,6 +168,8 @@ func budgetCases() []budgetCase {
 		{name: "short calls of a pin", callers: 1, call: turningPinned(few)},
 		{name: "calls that trap", callers: 2, call: trapping, host: true},
 		{name: "starts", start: 500_000, m: host.Manifest{Reset: host.ResetFresh}, callers: 2, call: turning(1), host: true},
+		{name: "small calls that wait for memory", text: chasing(24), m: host.Manifest{Functions: []string{"turn"}}, callers: 1, call: turning(1), host: true, most: true},
+		{name: "calls that wait for memory", text: chasing(200), m: host.Manifest{Functions: []string{"turn"}}, callers: 1, call: turning(1), most: true},
 		{name: "resets", text: touchy, m: host.Manifest{Functions: []string{"turn"}, Reset: host.ResetSnapshot}, callers: 1, call: turning(200), host: true, most: true},
 	}
 }

@@ -105,7 +105,7 @@ func (r *Runtime) compileIn(ctx context.Context, dir string, t task, p *prepared
 	case r.jail != nil:
 		err = r.jail.compile(ctx, dir, t, p)
 	case r.interpreter():
-	case p.husked():
+	case p.husked:
 		err = t.compile(dir, p.code, p.shown)
 	default:
 		return t.engine(ctx, dir, p.code)

@@ -21,6 +21,7 @@ type terms struct {
 	Tables      int  // entries of each
 	Module      int  // MiB of the file
 	Husk        int  // bytes from which on there is one
+	Priced      bool // what each call costs matters
 }
 
 // huskFrom is from how many bytes on a module has a husk. What the engine does with the bodies of a smaller one takes
@@ -31,6 +32,7 @@ func (r *Runtime) terms(g grant) terms {
 	t := terms{
 		Metered: r.meters(g), Interpreted: r.interpreter(),
 		Memory: g.memory, Stack: g.stack, Tables: g.tables, Module: r.opts.MaxModuleMiB, Husk: huskFrom,
+		Priced: g.cpu > 0 || g.fuel > 0,
 	}
 	if r.opts.huskFrom > 0 {
 		t.Husk = r.opts.huskFrom
@@ -55,11 +57,10 @@ type prepared struct {
 	code []byte
 	// shown is what the engine is shown beside the machine code: the husk of code if it has one, else code.
 	shown []byte
+	// husked says that shown is the husk of code.
+	husked bool
 	parts
 }
-
-// husked says that the engine is shown less than was compiled.
-func (p *prepared) husked() bool { return len(p.shown) != len(p.code) }
 
 // inspect looks at a module before the engine does, which allocates by what a file
 // claims and compiles for as long as it takes; and makes it one that can be bounded.
@@ -96,6 +97,7 @@ func (t *terms) inspect(code []byte) (*prepared, error) {
 	}
 	p.shown = p.code
 	if !t.Interpreted && len(p.code) >= t.Husk {
+		p.husked = true
 		p.shown, err = husk.Of(p.code)
 	}
 	return p, err
@@ -103,7 +105,7 @@ func (t *terms) inspect(code []byte) (*prepared, error) {
 
 // open has the meter rewrite a module, and keeps what it took out of it.
 func (p *prepared) open(t *terms, code []byte, m *gate.Module) error {
-	o, err := meter.Open(code, m, meter.Limits{Stack: t.Stack, TableEntries: t.Tables})
+	o, err := meter.Open(code, m, meter.Limits{Stack: t.Stack, TableEntries: t.Tables, Exports: t.Priced})
 	if err != nil {
 		return err
 	}

@@ -251,6 +251,9 @@ func (in *instance) invoke(fn api.Function, stack []uint64) error {
 
 // after is what follows the guest's return.
 func (in *instance) after(err error) error {
+	if in.trial && in.known {
+		in.tried()
+	}
 	if in.seated > 0 {
 		in.module.rt.seats.leave(in)
 	}

@@ -62,7 +62,7 @@ func (j *jail) compile(ctx context.Context, dir string, t task, p *prepared) err
 	var err error
 	if ctx.Err() == nil {
 		t.Bytes, t.Time, t.Interpreted = len(p.code), j.time, j.interpreter()
-		if p.husked() {
+		if p.husked {
 			t.Husk = len(p.shown)
 		}
 		t.MiB, t.bound = j.memory, "wasm.compileMiB): allow more, or split its largest functions"

@@ -46,10 +46,9 @@ type pin struct {
 	mark    hold.Mark
 
 	// The goroutine's while mark is set, else guarded by pool.mu.
-	in     *instance       // nil for none
-	next   *function       // what in is ready for, if it is called the quick way; nil for nothing
-	entry  api.Function    // of next
-	caller context.Context // who may call next the quick way: it does not end
+	in    *instance    // nil for none
+	next  *function    // what in is ready for, if it is called the quick way; nil for nothing
+	entry api.Function // of next
 
 	_ [stripe.Line]byte // before another goroutine's
 }
@@ -100,7 +99,6 @@ func (p *pin) enter(ctx context.Context, f *function, c *host.Call) (*instance, 
 	}
 	in.function, in.touched = f, true
 	in.start(ctx, c)
-	p.expect(ctx)
 	return in, nil
 }
 
@@ -111,9 +109,8 @@ func (p *pin) enterPool(ctx context.Context, f *function, c *host.Call) (*instan
 	if err != nil {
 		return nil, err
 	}
-	if p.mark.Begin(p.recall) {
+	if p.mark.Begin(p.recall) && p.in == nil { // else a recall came and went, and took nothing
 		p.in = in
-		p.expect(ctx)
 	} else {
 		p.done()
 	}

@@ -1,10 +1,6 @@
 package meter
 
-import (
-	"math"
-
-	"github.com/vanth-io/vanth/wasm/internal/gate"
-)
+import "github.com/vanth-io/vanth/wasm/internal/gate"
 
 // What things cost, in fuel. One unit is about one instruction.
 const (
@@ -24,7 +20,7 @@ const bytesShift = 4
 // millisecond.
 const chunk = 1 << 18
 
-// leaf bounds what a function may be that pays nothing itself: its instructions, and its locals with parameters.
+// leaf bounds what a function may be that pays nothing itself: its cost, and its locals with parameters.
 const leafCost, leafLocals = 50, 64
 
 // slack is how much code behind a branch is paid for in front of it, beside as much as is certain to run. More makes fewer
@@ -69,18 +65,16 @@ func (r *rewriter) isLeaf(f int) (cost uint32, ok bool) {
 	if b.Locals+uint32(r.m.Types[b.Type].Params) > leafLocals || r.frame(f) > roomFree {
 		return 0, false
 	}
-	touched := uint32(0)
 	for _, k := range r.marks(f) {
 		switch k.Op() {
 		case gate.OpLoop, gate.OpCall, gate.OpCallIndirect, gate.OpMemoryGrow, gate.OpBulk:
 			return 0, false
 		}
-		if cost += uint32(k.Run()) + r.cost(k); cost > leafCost {
+		if cost += runCost(k) + r.cost(k); cost > leafCost {
 			return 0, false
 		}
-		touched += uint32(k.Touches())
 	}
-	return min(max(1, cost+costTouch*touched), math.MaxUint8), true
+	return max(1, cost), true
 }
 
 // frame estimates the native stack that one call of a function takes, in bytes. The engine gives each value that lives

@@ -116,6 +116,10 @@ func (r *rewriter) planFunction(f int) *plan {
 // memory.
 const blindMost = 8 << 10
 
+// returnMost is about how much may run behind a call before the next look, in fuel. A recursion pays for that on its way
+// down, where it looks, and runs it on its way back.
+const returnMost = 128
+
 // openEyes has the code look where a long path came to that has no loop and no call on it that would.
 func (p *plan) openEyes(at uint32) {
 	if len(p.blocks) > 0 && p.top().blind > blindMost {
@@ -243,6 +247,8 @@ func (r *rewriter) planCall(p *plan, k gate.Mark, next uint32) {
 			p.edits = append(p.edits, edit{k.At, next - k.At, editHelper, r.helperOf[h]})
 		} else {
 			p.deep = p.deep || k.Op() == gate.OpCallIndirect || r.callee(k) >= r.imported
+			b := p.top()
+			b.blind = max(b.blind, blindMost-returnMost)
 		}
 		p.edits = append(p.edits, edit{at: next, what: editLoad})
 	}

@@ -27,6 +27,9 @@ const (
 type Limits struct {
 	Stack        int // bytes of the engine's stack, by our estimate; default 1 MiB
 	TableEntries int // of each table; default 200,000
+	// Exports has every function pay that the host may call. Without it those that are small and call nothing
+	// pay where they are called, and so not at all for the host.
+	Exports bool
 }
 
 func (l *Limits) fill() {
@@ -95,8 +98,13 @@ type rewriter struct {
 	helper0                uint32 // the first helper
 	fuelGlobal, roomGlobal uint32
 
+	exported []int // functions of its own
+
 	plan plan
 }
+
+// exportedFunction is the kind of an export that is a function.
+const exportedFunction = 0
 
 // check refuses what the rewrite cannot do.
 func (r *rewriter) check() error {
@@ -113,7 +121,7 @@ func (r *rewriter) check() error {
 	return r.checkExports()
 }
 
-// checkExports looks for the names that may be added.
+// checkExports looks for the names that may be added, and notes the functions.
 func (r *rewriter) checkExports() error {
 	for _, s := range r.m.Sections {
 		if s.Kind != secExport {
@@ -125,6 +133,9 @@ func (r *rewriter) checkExports() error {
 			size, at = u32At(r.in, at)
 			if name := string(r.in[at : at+size]); name == ExportFuel || name == ExportStart || strings.HasPrefix(name, exportGlobal) {
 				return fmt.Errorf("it exports %q, which is the host's own: expected other exports", name)
+			}
+			if i, _ := u32At(r.in, at+size+1); r.in[at+size] == exportedFunction && int(i) >= r.imported {
+				r.exported = append(r.exported, int(i)-r.imported)
 			}
 			at = skipNumber(r.in, at+size+1)
 		}
@@ -148,6 +159,11 @@ func (r *rewriter) prepare() {
 	for f := range r.leaves {
 		if cost, ok := r.isLeaf(f); ok {
 			r.leaves[f] = uint8(cost)
+		}
+	}
+	if r.limits.Exports {
+		for _, f := range r.exported {
+			r.leaves[f] = 0
 		}
 	}
 	r.unroll = unrollMore

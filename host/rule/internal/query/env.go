@@ -18,8 +18,9 @@ type Function interface {
 	Signature() *host.Signature
 	Validate(args []any) error
 	Exec(ctx context.Context, c *host.Call, args []any) (any, error)
-	// ExecScalar is host.Scalar; ErrUnsupported where there is no such lane.
-	ExecScalar(ctx context.Context, c *host.Call, words []uint64) error
+	// ExecScalarAs is host.Handle.ExecScalarAs; ErrUnsupported where there is no such
+	// lane, or another signature.
+	ExecScalarAs(ctx context.Context, c *host.Call, sig *host.Signature, words []uint64) error
 	// ExecBytes is host.Bytes; ErrUnsupported where there is no such lane.
 	ExecBytes(ctx context.Context, c *host.Call, dst, args []byte) ([]byte, error)
 	// ExecBatch is host.Handle.ExecBatch.

@@ -30,6 +30,8 @@ const (
 	// The most that goes into a crossing, and that a result is taken from, in bytes. One
 	// that is longer may be over the bounds that a single call has.
 	maxIn, maxOut = 64 << 10, 64 << 10
+	// maxKept is how large a buffer of results is that the next crossing uses again.
+	maxKept = 1 << 20
 )
 
 // many is what is known of a version of a function as one that takes many rows.
@@ -164,6 +166,9 @@ func (s *scope) cross(f Function, st *siteState) bool {
 	}
 	e.out = out
 	e.keep(st)
+	if cap(e.out) > maxKept {
+		e.out = nil
+	}
 	e.empty()
 	return true
 }

@@ -33,7 +33,7 @@ func (f *fake) Exec(_ context.Context, c *host.Call, args []any) (any, error) {
 	return f.exec(c, args)
 }
 
-func (f *fake) ExecScalar(context.Context, *host.Call, []uint64) error {
+func (f *fake) ExecScalarAs(context.Context, *host.Call, *host.Signature, []uint64) error {
 	return host.Errorf(host.ErrUnsupported, "no scalar lane")
 }
 

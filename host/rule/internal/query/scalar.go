@@ -58,22 +58,12 @@ func (st *siteState) scalar(ctx context.Context, f Function) (v val, done bool, 
 			return val{}, false, nil
 		}
 	}
-	err = f.ExecScalar(ctx, &st.call, words)
-	if now := f.Signature(); now != sig && !sameWords(now, sig) {
-		// Replaced in this moment by a version of other types, which may have taken the
-		// words for what they are not.
-		return val{}, false, nil
-	}
+	err = f.ExecScalarAs(ctx, &st.call, sig, words)
 	if err != nil && lacks(err) {
 		st.lane.words = nil // and nothing was run
 		return val{}, false, nil
 	}
 	return wordVal(sig.Returns, words[0]), true, err
-}
-
-// sameWords reports whether two versions encode words alike.
-func sameWords(a, b *host.Signature) bool {
-	return takesWords(a) && a.Returns == b.Returns && slices.Equal(a.Args, b.Args)
 }
 
 // lacks reports whether an error says that a function has no such lane. What a guest

@@ -16,7 +16,7 @@ import (
 // were any.
 type boxed struct{ *host.Handle }
 
-func (b boxed) ExecScalar(context.Context, *host.Call, []uint64) error {
+func (b boxed) ExecScalarAs(context.Context, *host.Call, *host.Signature, []uint64) error {
 	return host.Errorf(host.ErrUnsupported, "function %s has no scalar lane", b.Name())
 }
 
@@ -40,12 +40,12 @@ func (f *watched) Exec(ctx context.Context, c *host.Call, args []any) (any, erro
 	return f.Handle.Exec(ctx, c, args)
 }
 
-func (f *watched) ExecScalar(ctx context.Context, c *host.Call, words []uint64) error {
+func (f *watched) ExecScalarAs(ctx context.Context, c *host.Call, sig *host.Signature, words []uint64) error {
 	f.w.words++
 	if f.w.before != nil {
 		f.w.before()
 	}
-	err := f.Handle.ExecScalar(ctx, c, words)
+	err := f.Handle.ExecScalarAs(ctx, c, sig, words)
 	words[0] ^= f.w.spoil
 	return err
 }
