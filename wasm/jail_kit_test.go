@@ -144,7 +144,7 @@ func (k *jailKit) beyond(ctx context.Context, code []byte) error {
 func unread(code []byte, interpreted bool) *prepared {
 	p := &prepared{code: code, shown: code}
 	if h, err := husk.Of(code); err == nil && !interpreted {
-		p.shown = h
+		p.shown, p.husked = h, true
 	}
 	return p
 }
