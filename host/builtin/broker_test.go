@@ -56,7 +56,13 @@ func newBroker(t *testing.T, secure *tls.Config) *broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close() })
+	// A client that connects while the broker closes would be counted for the first time while that waits for all of
+	// them: so one more is, until nobody can come any more.
+	b.Listeners.ClientsWg.Add(1)
+	t.Cleanup(func() {
+		time.AfterFunc(20*time.Millisecond, b.Listeners.ClientsWg.Done)
+		b.Close()
+	})
 	b.address = tcp.Address()
 	b.url = "tcp://" + b.address
 	return b
