@@ -103,7 +103,7 @@ func (f *Handle) ExecScalar(ctx context.Context, c *Call, words []uint64) error 
 	u := at.Thing.next(b)
 	if u == nil || !u.scalarNext() {
 		b.owner.keeps.Put(at)
-		return f.execScalar(ctx, c, words)
+		return f.execScalar(ctx, c, nil, words)
 	}
 	err := u.scalar.ExecScalar(ctx, c, words)
 	if err == nil {
@@ -114,22 +114,7 @@ func (f *Handle) ExecScalar(ctx context.Context, c *Call, words []uint64) error 
 	u.end(time.Time{}, err)
 	b.owner.keeps.Put(at)
 	if b.missed(err) {
-		return f.execScalar(ctx, c, words)
-	}
-	return err
-}
-
-// execScalar is ExecScalar for all calls.
-func (f *Handle) execScalar(ctx context.Context, c *Call, words []uint64) error {
-	b, err := f.bind()
-	if err != nil {
-		return err
-	}
-	k, at := b.owner.take()
-	err = k.of(b).execScalar(ctx, c, words)
-	b.owner.keeps.Put(at)
-	if err != nil && b.missed(err) {
-		return f.execScalar(ctx, c, words)
+		return f.execScalar(ctx, c, nil, words)
 	}
 	return err
 }
@@ -137,18 +122,23 @@ func (f *Handle) execScalar(ctx context.Context, c *Call, words []uint64) error 
 // ExecScalarAs is ExecScalar for words that were made for a signature: ErrUnsupported, and nothing is run, where the
 // version that serves has another one.
 func (f *Handle) ExecScalarAs(ctx context.Context, c *Call, sig *Signature, words []uint64) error {
+	return f.execScalar(ctx, c, sig, words)
+}
+
+// execScalar is ExecScalarAs; a sig of nil is any.
+func (f *Handle) execScalar(ctx context.Context, c *Call, sig *Signature, words []uint64) error {
 	b, err := f.bind()
 	if err != nil {
 		return err
 	}
-	if b.signature != sig {
+	if sig != nil && b.signature != sig {
 		return b.changed(sig)
 	}
 	k, at := b.owner.take()
 	err = k.of(b).execScalar(ctx, c, words)
 	b.owner.keeps.Put(at)
 	if err != nil && b.missed(err) {
-		return f.ExecScalarAs(ctx, c, sig, words)
+		return f.execScalar(ctx, c, sig, words)
 	}
 	return err
 }

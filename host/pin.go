@@ -90,33 +90,26 @@ func (p *Pin) ExecScalar(ctx context.Context, c *Call, words []uint64) error {
 			return err
 		}
 	}
-	return p.execScalar(ctx, c, words)
-}
-
-// execScalar is ExecScalar for all calls.
-func (p *Pin) execScalar(ctx context.Context, c *Call, words []uint64) error {
-	if err := p.ready(); err != nil {
-		return err
-	}
-	err := p.use.execScalar(ctx, c, words)
-	if err != nil && p.use.binding.missed(err) {
-		return p.execScalar(ctx, c, words)
-	}
-	return err
+	return p.execScalar(ctx, c, nil, words)
 }
 
 // ExecScalarAs is [Handle.ExecScalarAs].
 func (p *Pin) ExecScalarAs(ctx context.Context, c *Call, sig *Signature, words []uint64) error {
+	return p.execScalar(ctx, c, sig, words)
+}
+
+// execScalar is ExecScalarAs; a sig of nil is any.
+func (p *Pin) execScalar(ctx context.Context, c *Call, sig *Signature, words []uint64) error {
 	if err := p.ready(); err != nil {
 		return err
 	}
 	b := p.use.binding
-	if b.signature != sig {
+	if sig != nil && b.signature != sig {
 		return b.changed(sig)
 	}
 	err := p.use.execScalar(ctx, c, words)
 	if err != nil && b.missed(err) {
-		return p.ExecScalarAs(ctx, c, sig, words)
+		return p.execScalar(ctx, c, sig, words)
 	}
 	return err
 }
