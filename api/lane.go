@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync/atomic"
 
 	"github.com/vanth-io/vanth/host"
@@ -45,9 +44,7 @@ func (f *callee) plan(s *Server) *plan {
 	if desc, err := s.host.FunctionNamed(f.Name()); err == nil {
 		p.converts = desc.Plugin.Class == host.ClassWASM
 	}
-	words := !sig.Variadic && len(sig.Args) <= maxWords && sig.Returns.Numeric() &&
-		!slices.ContainsFunc(sig.Args, func(t host.Type) bool { return !t.Numeric() })
-	p.scalar.Store(words && !sig.Aggregate)
+	p.scalar.Store(sig.Scalar() && len(sig.Args) <= maxWords)
 	p.framed.Store(!sig.Aggregate)
 	f.known.Store(p)
 	return p

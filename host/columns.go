@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/vanth-io/vanth/host/frame"
 )
@@ -27,6 +28,12 @@ func (t Type) Width() int {
 		return 1
 	}
 	return 0
+}
+
+// Scalar reports whether calls can be made in words: every argument and the result is declared as a number or a bool.
+func (s *Signature) Scalar() bool {
+	return !s.Variadic && !s.Aggregate && s.Returns.Numeric() &&
+		!slices.ContainsFunc(s.Args, func(t Type) bool { return !t.Numeric() })
 }
 
 // Columnar returns nil if rows can travel as columns: every argument and the result

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 
 	"github.com/vanth-io/vanth/host"
 )
@@ -24,7 +23,7 @@ type lane struct {
 // laneOf is the lane for a version that gets so many arguments.
 func laneOf(sig *host.Signature, args int) lane {
 	l := lane{sig: sig}
-	if takesWords(sig) && len(sig.Args) == args {
+	if sig.Scalar() && len(sig.Args) == args {
 		l.words = make([]uint64, max(1, args))
 	}
 	return l
@@ -37,11 +36,6 @@ func (st *siteState) follow(f Function) *host.Signature {
 		st.lane = laneOf(sig, len(st.vals))
 	}
 	return sig
-}
-
-func takesWords(s *host.Signature) bool {
-	return !s.Variadic && !s.Aggregate && s.Returns.Numeric() &&
-		!slices.ContainsFunc(s.Args, func(t host.Type) bool { return !t.Numeric() })
 }
 
 // scalar calls f with the arguments as words. Unless it is done the call is to be made
